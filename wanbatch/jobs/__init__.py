@@ -1,0 +1,1 @@
+"""What is true of each job, and what to do next."""

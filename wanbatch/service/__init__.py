@@ -1,0 +1,1 @@
+"""The service: its catalogue, its wire format, its files."""

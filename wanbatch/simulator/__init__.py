@@ -1,0 +1,1 @@
+"""The service, pretended. Knows nothing of the house."""
