@@ -1,0 +1,112 @@
+"""One model's slots and queue: when each task starts and ends, worked out only as far as somebody has looked.
+
+Knows times and order. Does not know HTTP, JSON, accounts or what is rendered.
+"""
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+
+from wanbatch.simulator.checks import Failure, Order
+from wanbatch.simulator.store import Stored
+
+TIMED_OUT = Failure("InternalError.Timeout", "An internal error has occurred, please try again later.")
+"""No result within three hours of the submission (Q-ERR, 500-InternalError.Timeout)."""
+
+
+@dataclass(slots=True)
+class Task:
+    """An accepted order and what became of it; times in epoch seconds of the world's clock."""
+
+    task_id: str
+    request_id: str
+    account: str
+    api_key_id: str
+    order: Order
+    submitted: float
+    ready: float
+    """The earliest start: a task is PENDING for a moment even when slots are free."""
+    render: float
+    """How long it renders, seconds."""
+    deadline: float
+    """When it fails if it has not ended."""
+    failure: Failure | None
+    started: float | None = None
+    ended: float | None = None
+    """Known from the start on; the task is RUNNING until then."""
+    canceled: float | None = None
+    stored: Stored | None = None
+
+    def status(self, now: float) -> str:
+        """The state's name at a time its lane has been advanced to."""
+        if self.canceled is not None:
+            return "CANCELED"
+        if self.ended is not None and self.ended <= now:
+            return "FAILED" if self.failure else "SUCCEEDED"
+        return "RUNNING" if self.started is not None else "PENDING"
+
+
+@dataclass(slots=True)
+class Lane:
+    """First come, first served, on `slots` slots; `advance` must have seen every time it is asked about."""
+
+    slots: int
+    peak_running: int = 0
+    peak_open: int = 0
+    _queue: deque[Task] = field(default_factory=deque)
+    _pending: int = 0
+    _running: list[tuple[float, str, Task]] = field(default_factory=list)
+    _clock: float = float("-inf")
+    """When the last thing happened here: a task that waited for a slot starts then."""
+
+    def open(self) -> int:
+        """Tasks accepted and not ended, at the last time advanced to."""
+        return self._pending + len(self._running)
+
+    def add(self, task: Task) -> None:
+        """Queue a task; tasks must come in the order of their `ready`."""
+        self._queue.append(task)
+        self._pending += 1
+        self.peak_open = max(self.peak_open, self.open())
+
+    def cancel(self, task: Task, now: float) -> bool:
+        """Take a PENDING task out of the queue; False when it is not PENDING any more."""
+        if task.status(now) != "PENDING":
+            return False
+        task.canceled = now
+        self._pending -= 1
+        return True
+
+    def advance(self, now: float) -> None:
+        """Let everything happen that happens up to `now`, in order: amortised O(log n) a task."""
+        while True:
+            while self._queue and self._queue[0].canceled is not None:
+                self._queue.popleft()
+            step = self._next()
+            if step is None or step > now:
+                return
+            self._clock = max(self._clock, step)
+            if self._running and self._running[0][0] <= step:
+                heapq.heappop(self._running)
+            else:
+                self._begin(step)
+
+    def _next(self) -> float | None:
+        """When the next thing happens: the first end of a running task, or the start of the first in the queue."""
+        end = self._running[0][0] if self._running else None
+        if not self._queue or len(self._running) >= self.slots:
+            return end
+        head = self._queue[0]
+        # Whoever runs was submitted before, so its deadline frees a slot before the head's own has passed.
+        start = min(max(head.ready, self._clock), head.deadline)
+        return start if end is None else min(start, end)
+
+    def _begin(self, step: float) -> None:
+        task = self._queue.popleft()
+        self._pending -= 1
+        task.started = step
+        task.ended = step + task.render
+        if task.ended > task.deadline or step >= task.deadline:
+            task.failure, task.ended = TIMED_OUT, task.deadline
+        heapq.heappush(self._running, (task.ended, task.task_id, task))
+        self.peak_running = max(self.peak_running, len(self._running))

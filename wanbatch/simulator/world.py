@@ -1,0 +1,321 @@
+"""The service as a state machine: every call is given the time and answers with a whole reply.
+
+Knows accounts, limits, tasks and videos. Does not know sockets, files, asyncio or the real clock.
+"""
+
+import hashlib
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from wanbatch.simulator import checks, clip, listing, store
+from wanbatch.simulator.lane import Lane, Task
+from wanbatch.simulator.replies import Refusal, Reply, json_reply, refuse
+from wanbatch.simulator.rules import Rules
+from wanbatch.simulator.tally import Bucket, Tally
+
+__all__ = ["Reply", "Rules", "World"]
+
+REGION = "cn-beijing"
+_UTC_OFFSET = 8 * 3600.0
+
+_NO_KEY = Refusal(401, "InvalidApiKey", "No API-key provided.")
+_WRONG_KEY = Refusal(401, "InvalidApiKey", "Invalid API-key provided.")
+_SYNCHRONOUS = Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
+_NO_MODEL = Refusal(400, "InvalidParameter", "Model not exist.")
+_TOO_FAST = Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
+_TOO_MANY = Refusal(429, "Throttling.Concurrency", "Too many concurrent requests.")
+_NOT_PENDING = Refusal(
+    400,
+    "UnsupportedOperation",
+    "Failed to cancel the task, please confirm if the task is in PENDING status.",
+)
+
+Headers = Mapping[str, str]
+
+
+class World:
+    """One pretended service with all its accounts.
+
+    `now` is the world's clock and `wall` the clients', both in epoch seconds; rates are judged by `wall`, all else
+    by `now`. They are the same unless somebody compresses time, and neither goes backwards: an earlier time counts
+    as the latest one seen. `origin` begins the video URLs; `video_of` gives the bytes for a task id. The same calls
+    with the same seed give the same replies.
+    """
+
+    def __init__(
+        self,
+        rules: Rules | None = None,
+        seed: int = 0,
+        *,
+        origin: str = "https://dashscope-a717.oss-accelerate.aliyuncs.com",
+        video_of: Callable[[str], bytes] = clip.video,
+    ) -> None:
+        self.rules = rules or Rules()
+        self.origin = origin
+        self._video_of = video_of
+        self._tally = Tally()
+        self._tasks: dict[str, Task] = {}
+        self._shelf: dict[str, Task] = {}
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._now = self._wall = float("-inf")
+        # One stream each, so that how often somebody polls does not change how long a render takes.
+        self._task_ids, self._request_ids, self._renders = (
+            random.Random(f"{seed}/{stream}")  # noqa: S311 - ids of a pretended service keep nothing secret
+            for stream in ("tasks", "requests", "renders")
+        )
+
+    def create(self, now: float, headers: Headers, body: bytes, *, wall: float | None = None) -> Reply:
+        """POST …/video-synthesis (Q-CREATE)."""
+        request_id = self._arrive("create", now, wall)
+        account = _account(headers)
+        if isinstance(account, Refusal):
+            return refuse(account, request_id)
+        parsed = checks.read_body(body)
+        denied = self._denied(account, headers, parsed)
+        if denied:
+            return self._refuse(denied, request_id)
+        assert isinstance(parsed, dict)
+        oss_allowed = _header(headers, "x-dashscope-ossresourceresolve") == "enable"
+        task = self._task(account, _key_id(headers), request_id, checks.order(parsed, oss_allowed=oss_allowed))
+        self._tasks[task.task_id] = task
+        self._lane(account, task.order.model).add(task)
+        open_now = sum(lane.open() for lane in self._lanes.values())
+        self._tally.accept(task.task_id, parsed, checks.prompt_of(parsed), open_now)
+        output = {"task_id": task.task_id, "task_status": "PENDING"}
+        return json_reply(200, {"request_id": request_id, "output": output})
+
+    def query(self, now: float, headers: Headers, task_id: str, *, wall: float | None = None) -> Reply:
+        """GET …/tasks/{task_id} (Q-QUERY): HTTP 200 for any id, UNKNOWN for one that is not ours or too old."""
+        request_id = self._arrive("query", now, wall)
+        account = self._reader(headers)
+        if isinstance(account, Refusal):
+            return self._refuse(account, request_id)
+        task = self._visible(account, task_id)
+        if task is None:
+            return unknown(task_id, request_id)
+        body: dict[str, Any] = {"request_id": request_id, "output": self._output(task)}
+        if task.status(self._now) == "SUCCEEDED":
+            body["usage"] = _usage(task.order)
+        return json_reply(200, body)
+
+    def list_tasks(
+        self, now: float, headers: Headers, params: Mapping[str, str], *, wall: float | None = None
+    ) -> Reply:
+        """GET …/tasks (Q-TASKS): flat, newest first, statuses only. The one call that looks at every task."""
+        request_id = self._arrive("list", now, wall)
+        account = self._reader(headers)
+        if isinstance(account, Refusal):
+            return self._refuse(account, request_id)
+        wanted = listing.asked(params, self._now)
+        if isinstance(wanted, Refusal):
+            return self._refuse(wanted, request_id)
+        newest_first = (self._tasks[task_id] for task_id in reversed(self._tasks))
+        rows = (task for task in newest_first if task.account == account and self._alive(task))
+        return json_reply(200, {**listing.page(rows, wanted, self._now, REGION), "request_id": request_id})
+
+    def cancel(self, now: float, headers: Headers, task_id: str, *, wall: float | None = None) -> Reply:
+        """POST …/tasks/{task_id}/cancel (Q-TASKS): only a PENDING task; the reply is a bare receipt."""
+        request_id = self._arrive("cancel", now, wall)
+        account = self._reader(headers)
+        if isinstance(account, Refusal):
+            return self._refuse(account, request_id)
+        task = self._visible(account, task_id)
+        if task is None or not self._lane(account, task.order.model).cancel(task, self._now):
+            return self._refuse(_NOT_PENDING, request_id)
+        return json_reply(200, {"request_id": request_id})
+
+    def video(self, now: float, path: str, raw_query: str, headers: Headers, *, wall: float | None = None) -> Reply:
+        """GET of a video_url; `raw_query` is what stood after the question mark, untouched."""
+        request_id = self._arrive("video", now, wall)
+        task = self._shelf.get(path)
+        stored = task.stored if task else None
+        signed_twice = _header(headers, "authorization") is not None
+        denied = store.refusal(stored, self._now, raw_query, signed_twice, request_id)
+        if denied:
+            return denied
+        assert task is not None
+        assert stored is not None
+        lower = {name.lower(): value for name, value in headers.items()}
+        return store.serve(self._video_of(task.task_id), stored.made, lower, request_id)
+
+    def throttled(
+        self, now: float, endpoint: str, retry_after: str | None = None, *, wall: float | None = None
+    ) -> Reply:
+        """429 Throttling.RateQuota whatever the rate is: for a fault; the request is counted and changes nothing."""
+        request_id = self._arrive(endpoint, now, wall)
+        return self._refuse(replace(_TOO_FAST, retry_after=retry_after), request_id)
+
+    def failed(self, now: float, endpoint: str, *, wall: float | None = None) -> Reply:
+        """500 InternalError: for a fault; the request is counted and changes nothing."""
+        request_id = self._arrive(endpoint, now, wall)
+        return self._refuse(Refusal(500, "InternalError", "An internal error has occurred."), request_id)
+
+    def mislaid(self, now: float, task_id: str, *, wall: float | None = None) -> Reply:
+        """UNKNOWN for a task whatever it is: for a fault; the query is counted and changes nothing."""
+        return unknown(task_id, self._arrive("query", now, wall))
+
+    def prompt_of(self, task_id_or_path: str) -> str | None:
+        """The prompt of a task, or of the video at a URL path; None when there is none such."""
+        task = self._tasks.get(task_id_or_path) or self._shelf.get(task_id_or_path)
+        return task.order.prompt if task else None
+
+    def stats(self) -> dict[str, Any]:
+        """The oracle: what was accepted and how hard the service was pressed, as plain JSON data.
+
+        `accepted_by_body` is keyed by the SHA-256 of the parsed body as canonical JSON (sorted keys, no blanks,
+        unescaped UTF-8), `accepted_by_prompt` by the prompt as sent; both hold task ids. `max_open` counts tasks
+        accepted and not ended, "all" over everything; for models it is the most of any one account.
+        """
+        tally = self._tally
+        models = sorted({model for _, model in self._lanes})
+        lanes = {model: [lane for key, lane in self._lanes.items() if key[1] == model] for model in models}
+        peaks = {model: max(lane.peak_open for lane in found) for model, found in lanes.items()}
+        return {
+            "accepted": tally.accepted,
+            "accepted_by_body": {key: list(ids) for key, ids in tally.by_body.items()},
+            "accepted_by_prompt": {key: list(ids) for key, ids in tally.by_prompt.items()},
+            "max_open": {"all": tally.peak_open, **peaks},
+            "max_running": {model: max(lane.peak_running for lane in found) for model, found in lanes.items()},
+            "requests": dict(tally.requests),
+            "throttled": tally.throttled,
+            "peak_submits_per_s": tally.submits.most,
+            "peak_queries_per_s": tally.queries.most,
+        }
+
+    def _arrive(self, endpoint: str, now: float, wall: float | None) -> str:
+        """Bring everything up to the time of this request, count it, and name it."""
+        self._now = max(self._now, now)
+        self._wall = max(self._wall, now if wall is None else wall)
+        for lane in self._lanes.values():
+            lane.advance(self._now)
+        self._tally.arrived(endpoint, self._wall)
+        return _uuid(self._request_ids)
+
+    def _denied(self, account: str, headers: Headers, parsed: dict[str, Any] | Refusal) -> Refusal | None:
+        """What is refused before a task exists, in the order of a gateway: form, model, rate, cap, moderation."""
+        if _header(headers, "x-dashscope-async") != "enable":
+            return _SYNCHRONOUS
+        if isinstance(parsed, Refusal):
+            return parsed
+        model = parsed.get("model")
+        if model not in self.rules.models:
+            return _NO_MODEL
+        # Each model has its own quota, over all keys of the account (H-RATE).
+        if not self._bucket(account, str(model), self.rules.submit_rate).take(self._wall):
+            return _TOO_FAST
+        if self.rules.over_cap == "reject" and self._lane(account, str(model)).open() >= self.rules.slots:
+            return _TOO_MANY
+        return checks.BAD_INPUT if checks.moderated(parsed) else None
+
+    def _reader(self, headers: Headers) -> str | Refusal:
+        """The account that asks about its tasks, if its key and its rate allow."""
+        account = _account(headers)
+        if isinstance(account, Refusal):
+            return account
+        return account if self._bucket(account, "tasks", self.rules.query_rate).take(self._wall) else _TOO_FAST
+
+    def _refuse(self, refusal: Refusal, request_id: str) -> Reply:
+        self._tally.throttled += refusal.status == 429
+        return refuse(refusal, request_id)
+
+    def _bucket(self, account: str, name: str, rate: float) -> Bucket:
+        return self._buckets.setdefault((account, name), Bucket(rate))
+
+    def _lane(self, account: str, model: str) -> Lane:
+        return self._lanes.setdefault((account, model), Lane(self.rules.slots))
+
+    def _task(self, account: str, api_key_id: str, request_id: str, order: checks.Order) -> Task:
+        spread = self._renders.uniform(1 - self.rules.spread, 1 + self.rules.spread)
+        at_once = order.failure is not None and order.failure.at_once
+        return Task(
+            task_id=_uuid(self._task_ids),
+            request_id=request_id,
+            account=account,
+            api_key_id=api_key_id,
+            order=order,
+            submitted=self._now,
+            ready=self._now + self.rules.pending_s,
+            render=0.0 if at_once else self.rules.render_s * spread,
+            deadline=self._now + self.rules.timeout_s,
+            failure=order.failure,
+        )
+
+    def _alive(self, task: Task) -> bool:
+        return self._now < task.submitted + self.rules.ttl_s
+
+    def _visible(self, account: str, task_id: str) -> Task | None:
+        task = self._tasks.get(task_id)
+        return task if task and task.account == account and self._alive(task) else None
+
+    def _output(self, task: Task) -> dict[str, Any]:
+        status = task.status(self._now)
+        output = {"task_id": task.task_id, "task_status": status}
+        output["submit_time"] = listing.local_time(task.submitted)
+        if task.started is not None:
+            output["scheduled_time"] = listing.local_time(task.started)
+        if status in {"SUCCEEDED", "FAILED"} and task.ended is not None:
+            output["end_time"] = listing.local_time(task.ended)
+        if status == "SUCCEEDED":
+            output["orig_prompt"] = task.order.prompt
+            output["video_url"] = self.origin + self._shelved(task).target
+        if status == "FAILED" and task.failure:
+            output["code"], output["message"] = task.failure.code, task.failure.message
+        return output
+
+    def _shelved(self, task: Task) -> store.Stored:
+        """Where a finished task's video lies; nobody can know the place before it was told."""
+        if task.stored is None:
+            assert task.ended is not None
+            task.stored = store.shelve(task.task_id, task.ended, self.rules.ttl_s, _UTC_OFFSET)
+            self._shelf[task.stored.path] = task
+        return task.stored
+
+
+def unknown(task_id: str, request_id: str) -> Reply:
+    """HTTP 200 and UNKNOWN: expired, never existed, or another account's; the service does not say which."""
+    output = {"task_id": task_id, "task_status": "UNKNOWN"}
+    return json_reply(200, {"request_id": request_id, "output": output})
+
+
+def _usage(order: checks.Order) -> dict[str, Any]:
+    """What is billed, as wan2.7 reports it (Q-QUERY)."""
+    return {
+        "duration": order.duration,
+        "input_video_duration": 0,
+        "output_video_duration": order.duration,
+        "video_count": 1,
+        "ratio": order.ratio,
+        "SR": order.sr,
+    }
+
+
+def _header(headers: Headers, name: str) -> str | None:
+    return next((value for key, value in headers.items() if key.lower() == name), None)
+
+
+def _key(headers: Headers) -> str:
+    scheme, _, key = (_header(headers, "authorization") or "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _account(headers: Headers) -> str | Refusal:
+    """The main account behind a key: any key will do, and all are of one account but for marked ones."""
+    key = _key(headers)
+    if not key:
+        return _NO_KEY
+    if "invalid" in key:
+        return _WRONG_KEY
+    return "other" if "other-account" in key else "main"
+
+
+def _key_id(headers: Headers) -> str:
+    """The number a list row shows for a key."""
+    return str(int(hashlib.sha256(_key(headers).encode()).hexdigest()[:12], 16))
+
+
+def _uuid(stream: random.Random) -> str:
+    return str(uuid.UUID(int=stream.getrandbits(128), version=4))
