@@ -1,0 +1,82 @@
+"""`wanbatch simulate`: the documented API on this machine."""
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from wanbatch.errors import Exit, WanbatchError
+
+if TYPE_CHECKING:
+    from wanbatch.simulator.rules import Rules
+
+
+@click.command("simulate")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1.  [default: a free one]")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How many times faster than real time videos are made and expire.",
+)
+@click.option(
+    "--render-s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long a task runs on average, in the service's seconds.",
+)
+@click.option(
+    "--slots", type=click.IntRange(1), default=5, show_default=True, help="Tasks of a model that run at once."
+)
+@click.option(
+    "--over-cap",
+    type=click.Choice(["queue", "reject"]),
+    default="queue",
+    show_default=True,
+    help="What happens to more tasks than slots: they wait, or are refused with HTTP 429.",
+)
+@click.option(
+    "--expire-s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=86_400.0,
+    show_default=True,
+    help="How long tasks and videos can be fetched, in the service's seconds.",
+)
+def command(port: int, speed: float, render_s: float, slots: int, over_cap: str, expire_s: float) -> int:
+    """Serve the API on this machine until Ctrl-C: no key, no money.
+
+    The first line on stdout is the base URL; use it with --base-url or DASHSCOPE_HTTP_BASE_URL, also with the
+    official SDK. Any key is accepted but one that contains `invalid`. A prompt that contains `[moderated
+    input]`, `[moderated output]` or `[internal error]` meets that fate. URL/_stats, without /api/v1, tells
+    what was asked for.
+    """
+    from wanbatch.simulator.rules import Rules
+
+    rules = Rules(
+        slots=slots, over_cap="reject" if over_cap == "reject" else "queue", render_s=render_s, ttl_s=expire_s
+    )
+    try:
+        asyncio.run(serve(rules, speed, port))
+    except OSError as error:
+        raise WanbatchError(
+            f"cannot listen on port {port}: {error.strerror or error}",
+            exit_code=Exit.USAGE,
+            hint="name another with --port, or none for a free one",
+        ) from None
+    return 0
+
+
+async def serve(rules: "Rules", speed: float, port: int) -> None:
+    """Serve until a signal comes."""
+    from wanbatch.simulator.app import Simulator
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Simulator(rules, speed=speed, port=port) as simulator:
+        click.echo(simulator.base_url)
+        click.echo(f"simulating; try: wanbatch run MANIFEST --base-url {simulator.base_url}", err=True)
+        await stop.wait()

@@ -1,0 +1,251 @@
+"""All jobs of one output folder, with the indexes that let `select` look at a few of 100,000.
+
+`apply` is the only setter. What is true for ever comes from the journal's events; what is true for this run
+only (who is busy, when to look again) is kept apart and never written.
+"""
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from wanbatch.jobs.state import (
+    Cancelling,
+    Done,
+    Event,
+    InDoubt,
+    Planned,
+    Ready,
+    Rendered,
+    State,
+    SubmitAccepted,
+    SubmitIntended,
+    SubmitUnclear,
+    TaskAdopted,
+    TaskSucceeded,
+    Waiting,
+    evolve,
+)
+from wanbatch.manifest.model import JobKey
+
+
+class Action(Enum):
+    """What the engine can be told to do with a job."""
+
+    SUBMIT = "submit"
+    POLL = "poll"
+    RECONCILE = "reconcile"
+    CANCEL = "cancel"
+    FETCH = "fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job: its state, and what its history says that a record of the video should hold.
+
+    Times are epoch seconds, by our clock.
+    """
+
+    key: JobKey
+    stem: str
+    outline: dict[str, object]
+    state: State
+    order: int
+    planned_at: float
+    submitted_at: float | None = None
+    rendered_at: float | None = None
+    ended_at: float | None = None
+    request_id: str | None = None
+    usage: dict[str, object] = field(default_factory=dict)
+    times: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The model id, whose quota the job counts in."""
+        return str(self.outline["model"])
+
+    @property
+    def prompt_hash(self) -> str:
+        """What the prompt is known by."""
+        return str(self.outline["prompt"])
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that the job has now, if it has one."""
+        return getattr(self.state, "task_id", None)
+
+
+class Agenda:
+    """Jobs in the order of their time: one sorted list, so looking ahead costs nothing and changes nothing.
+
+    Inserting moves memory, not objects: 100,000 entries cost some 20 µs, far less than the line on disk that
+    goes with it.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, JobKey]] = []
+        self._at: dict[JobKey, tuple[float, int, JobKey]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: JobKey) -> bool:
+        return key in self._at
+
+    def put(self, key: JobKey, at: float, order: int) -> None:
+        """Set the time of `key`; among equal times the smaller `order` comes first."""
+        self.drop(key)
+        entry = self._at[key] = (at, order, key)
+        insort(self._entries, entry)
+
+    def drop(self, key: JobKey) -> None:
+        """Take `key` out, if it is in."""
+        entry = self._at.pop(key, None)
+        if entry is not None:
+            del self._entries[bisect_left(self._entries, entry)]
+
+    def due(self, now: float) -> Iterator[JobKey]:
+        """Yield the keys whose time has come, earliest first."""
+        for at, _, key in self._entries:
+            if at > now:
+                return
+            yield key
+
+    def next_at(self) -> float:
+        """Return the earliest time, or infinity."""
+        return self._entries[0][0] if self._entries else float("inf")
+
+
+OPEN = (InDoubt, Waiting, Cancelling)
+"""States that hold a slot of the cap: the service has the task, or may have it."""
+
+
+def remember(job: Job, event: Event, at: float) -> Job:
+    """Return `job` after `event`."""
+    job = replace(job, state=evolve(job.state, event, at), ended_at=at)
+    match event:
+        case SubmitIntended():
+            return replace(job, submitted_at=at, request_id=None, rendered_at=None, usage={}, times={})
+        case SubmitAccepted(request_id=request_id) | SubmitUnclear(request_id=request_id):
+            return replace(job, request_id=request_id or job.request_id)
+        case TaskSucceeded(usage=usage, times=times):
+            return replace(job, rendered_at=at, usage=usage, times=times)
+        case _:
+            return job
+
+
+def claim(event: Event) -> str | None:
+    """Return the task id that `event` gives to its job."""
+    return event.task_id if isinstance(event, SubmitAccepted | TaskAdopted) else None
+
+
+class Board:
+    """Every job, by key, and what `select` needs to know without looking at every job."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[JobKey, Job] = {}
+        self.by_scene: dict[tuple[str, int], list[JobKey]] = {}
+        self.claimed: dict[str, JobKey] = {}
+        self.counts: Counter[type[State]] = Counter()
+        self.doubtful_prompts: Counter[str] = Counter()
+        # of this run only
+        self.busy: dict[JobKey, Action] = {}
+        self.doing: Counter[Action] = Counter()
+        self.submitting: set[str] = set()
+        self.to_submit = Agenda()
+        self.to_ask = Agenda()
+        self.to_fetch = Agenda()
+        self.strikes: Counter[JobKey] = Counter()
+        self.last_submit_at = float("-inf")
+        self.pause_until = float("-inf")
+        self.refusals_in_a_row = 0
+        self.unsent_since: float | None = None
+        self.closed = False
+
+    def after(self, key: JobKey, event: Event, at: float) -> Job:
+        """Return what the job would be after `event`; changes nothing. Raises IllegalTransition, ValueError.
+
+        A task id belongs to at most one job: claiming it twice is refused.
+        """
+        task_id = claim(event)
+        if task_id is not None and self.claimed.get(task_id, key) != key:
+            raise ValueError(f"task {task_id} belongs to {self.claimed[task_id]} already")
+        job = self.jobs.get(key)
+        if job is not None:
+            return remember(job, event, at)
+        state = evolve(None, event, at)
+        assert isinstance(event, Planned)
+        return Job(key, event.stem, event.outline, state, len(self.jobs), at)
+
+    def apply(self, key: JobKey, event: Event, at: float) -> Job:
+        """Change the state of a job: the only place that does. Raises like `after`."""
+        after = self.after(key, event, at)
+        before = self.jobs.get(key)
+        if before is None:
+            self.by_scene.setdefault((key.scene, key.take), []).append(key)
+        else:
+            self._count(before, -1)
+        task_id = claim(event)
+        if task_id is not None:
+            self.claimed[task_id] = key
+        self.jobs[key] = after
+        self._count(after, +1)
+        return after
+
+    def _count(self, job: Job, step: int) -> None:
+        self.counts[type(job.state)] += step
+        if isinstance(job.state, InDoubt):
+            self.doubtful_prompts[job.prompt_hash] += step
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks the service has, or may have."""
+        return sum(self.counts[state] for state in OPEN)
+
+    def owner(self, path: str, scene: str, take: int) -> Job | None:
+        """Return the finished job of this scene whose file is at `path`, if there is one."""
+        jobs = (self.jobs[key] for key in self.by_scene.get((scene, take), ()))
+        return next((j for j in jobs if isinstance(j.state, Done) and j.state.path == path), None)
+
+    def schedule(self, key: JobKey, at: float) -> None:
+        """Put the job where its state belongs, to be looked at from `at` on."""
+        for agenda in (self.to_submit, self.to_ask, self.to_fetch):
+            agenda.drop(key)
+        job = self.jobs[key]
+        match job.state:
+            case Ready(not_before=not_before) if not self.closed:
+                self.to_submit.put(key, max(at, not_before), job.order)
+            case InDoubt() | Waiting() | Cancelling():
+                self.to_ask.put(key, at, job.order)
+            case Rendered():
+                self.to_fetch.put(key, at, job.order)
+            case _:
+                pass
+
+    def close(self) -> None:
+        """Let nothing more be submitted in this run."""
+        self.closed = True
+        self.to_submit = Agenda()
+
+    def start(self, key: JobKey, action: Action) -> None:
+        """Say that a performer has the job now."""
+        self.busy[key] = action
+        self.doing[action] += 1
+        if action is Action.SUBMIT:
+            self.submitting.add(self.jobs[key].model)
+        for agenda in (self.to_submit, self.to_ask, self.to_fetch):
+            agenda.drop(key)
+
+    def finish(self, key: JobKey) -> Action:
+        """Say that the performer is back."""
+        action = self.busy.pop(key)
+        self.doing[action] -= 1
+        if action is Action.SUBMIT:
+            self.submitting.discard(self.jobs[key].model)
+        return action
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether anything is left that this run may still do."""
+        return bool(self.busy or self.to_submit or self.to_ask or self.to_fetch)

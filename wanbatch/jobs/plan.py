@@ -1,0 +1,250 @@
+"""Manifest × jobs × files → what a run would do, and why, per scene. Pure.
+
+Knows no clock (`now` is given), no disk (`files` is given) and no prices (`price` is given).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from wanbatch.jobs import shelf
+from wanbatch.jobs.board import Board, Job
+from wanbatch.jobs.state import Canceled, Cancelling, Done, Failed, Held, InDoubt, Ready, Rendered, Waiting
+from wanbatch.manifest.model import JobKey, Request, Wanted, differences
+
+
+class Kind(Enum):
+    """What a run would do with a scene's take. The value is what people read."""
+
+    NEW = "submit"
+    STALE = "submit anew"
+    KEPT = "keep"
+    IN_FLIGHT = "collect"
+    FETCH = "download"
+    RESTORE = "restore"
+    DONE = "done"
+    FAILED = "failed"
+    HELD = "held"
+
+    @property
+    def submits(self) -> bool:
+        """Whether it costs money."""
+        return self in (Kind.NEW, Kind.STALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A price, `amount` in `currency`, by the price list of `as_of` (an ISO date)."""
+
+    amount: Decimal
+    currency: str
+    as_of: str
+
+
+PriceOf = Callable[[Request], Cost | None]
+"""What a request costs; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the plan. `seconds` and `cost` are those of the video, whether it is to be paid or was."""
+
+    key: JobKey
+    kind: Kind
+    reason: str
+    seconds: int
+    cost: Cost | None
+    changes: tuple[str, ...] = ()
+    path: str | None = None
+    task_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do, scene by scene in the manifest's order; what left the manifest comes last."""
+
+    entries: tuple[Entry, ...]
+
+    def of(self, *kinds: Kind) -> tuple[Entry, ...]:
+        """Return the entries of some kinds."""
+        return tuple(entry for entry in self.entries if entry.kind in kinds)
+
+    @property
+    def submissions(self) -> tuple[Entry, ...]:
+        """Return the entries that cost money."""
+        return tuple(entry for entry in self.entries if entry.kind.submits)
+
+
+def plan(
+    wanted: Iterable[Wanted],
+    board: Board,
+    files: Mapping[str, int],
+    now: float,
+    *,
+    keep_changed: bool,
+    price: PriceOf,
+) -> Plan:
+    """Return the plan. `files` maps paths in the output folder to sizes in bytes."""
+    wanted = tuple(wanted)
+    looked = [Look(one, board, files, now, keep_changed).entry(price(one.request)) for one in wanted]
+    return Plan((*looked, *departed({one.key for one in wanted}, board)))
+
+
+def departed(wanted: set[JobKey], board: Board) -> tuple[Entry, ...]:
+    """Return what no manifest asks for any more and the service still has: it is paid for, so it is collected."""
+    entries = []
+    for key, job in board.jobs.items():
+        if key in wanted or not isinstance(job.state, InDoubt | Waiting | Cancelling | Rendered | Held):
+            continue
+        kind = Kind.HELD if isinstance(job.state, Held) else Kind.IN_FLIGHT
+        reason = f"{tell(job)}; the manifest no longer asks for it"
+        entries.append(Entry(key, kind, reason, duration(job), None, task_id=job.task_id))
+    return tuple(entries)
+
+
+def duration(job: Job) -> int:
+    """Return a job's video length in seconds."""
+    seconds = job.outline.get("duration")
+    return seconds if isinstance(seconds, int) else 0
+
+
+def tell(job: Job) -> str:
+    """Say in a few words what is true of a job."""
+    match job.state:
+        case Ready(attempts=0):
+            return "not sent yet"
+        case Ready(attempts=n):
+            return f"attempt {n} ended without a task that counts"
+        case InDoubt():
+            return "sent, but the answer never came: the task list will tell"
+        case Waiting(task_id=task):
+            return f"task {task} is with the service"
+        case Cancelling(task_id=task):
+            return f"task {task} is being canceled"
+        case Rendered():
+            return "made and paid for, not on disk yet"
+        case Held(reason=reason):
+            return reason
+        case Failed(code=code, message=message):
+            return f"{code}: {message}" if message else code
+        case Canceled():
+            return "canceled"
+        case Done(path=path):
+            return path
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One wanted job, looked at."""
+
+    wanted: Wanted
+    board: Board
+    files: Mapping[str, int]
+    now: float
+    keep_changed: bool
+
+    @property
+    def final(self) -> str:
+        """The path that the video has, or will have."""
+        return shelf.final_path(self.wanted.key.stem)
+
+    def entry(self, cost: Cost | None) -> Entry:
+        """Return the entry."""
+        job = self.board.jobs.get(self.wanted.key)
+        kind, reason, changes = self.unknown() if job is None else self.known(job)
+        path = self.final if kind in (Kind.DONE, Kind.KEPT) else None
+        task_id = job.task_id if job else None
+        return Entry(self.wanted.key, kind, reason, self.wanted.request.duration, cost, changes, path, task_id)
+
+    def known(self, job: Job) -> tuple[Kind, str, tuple[str, ...]]:
+        """Judge a job that the journal knows."""
+        match job.state:
+            case Done():
+                return (*self.finished(job, job.state), ())
+            case Rendered():
+                return Kind.FETCH, tell(job), ()
+            case InDoubt() | Waiting() | Cancelling():
+                return Kind.IN_FLIGHT, tell(job), ()
+            case Held():
+                return Kind.HELD, tell(job), ()
+            case Failed() | Canceled():
+                return Kind.FAILED, tell(job), ()
+            case Ready(attempts=0):
+                return self.unknown()
+            case _:
+                return Kind.NEW, tell(job), ()
+
+    def finished(self, job: Job, state: Done) -> tuple[Kind, str]:
+        """Judge a job whose video was saved: it is still there, elsewhere, or gone."""
+        if state.path in self.files:
+            if state.path != self.final:
+                return Kind.RESTORE, f"made before; from {state.path}"
+            edited = self.files[state.path] != state.size_bytes
+            return Kind.DONE, f"{state.path}, edited since" if edited else state.path
+        aside = shelf.superseded_path(job.stem, job.key.digest)
+        if aside in self.files:
+            return Kind.RESTORE, f"made before; from {aside}"
+        if self.now < state.expires_at:
+            return Kind.FETCH, f"{state.path} was deleted; the service still has it"
+        return Kind.HELD, f"{state.path} was deleted, and the service no longer has it"
+
+    def unknown(self) -> tuple[Kind, str, tuple[str, ...]]:
+        """Judge a request that was never sent: the scene is new, or it has changed."""
+        key = self.wanted.key
+        siblings = [self.board.jobs[other] for other in self.board.by_scene.get((key.scene, key.take), [])]
+        earlier = [j for j in siblings if j.key != key and not isinstance(j.state, Ready | Failed | Canceled)]
+        owned = any(isinstance(job.state, Done | Rendered) for job in earlier)
+        if self.final in self.files and not owned:
+            return Kind.HELD, f"{self.final} exists, and the journal knows nothing of it: move it away", ()
+        if not earlier:
+            return Kind.NEW, "new", ()
+        latest = max(earlier, key=lambda job: job.submitted_at or 0.0)
+        changes = differences(latest.outline, self.wanted.request.outline())
+        if self.keep_changed:
+            return Kind.KEPT, "changed since, kept as the manifest says", changes
+        return Kind.STALE, "changed since it was made", changes
+
+
+def total(entries: Iterable[Entry]) -> tuple[dict[str, Decimal], str | None, int]:
+    """Return what entries cost per currency, the oldest price list's date, and how many prices are not known."""
+    sums: dict[str, Decimal] = {}
+    dates: list[str] = []
+    unknown = 0
+    for entry in entries:
+        if entry.cost is None:
+            unknown += 1
+            continue
+        sums[entry.cost.currency] = sums.get(entry.cost.currency, Decimal(0)) + entry.cost.amount
+        dates.append(entry.cost.as_of)
+    return sums, min(dates, default=None), unknown
+
+
+def money(entries: Iterable[Entry]) -> str:
+    """Say what entries cost: `39.00 CNY at prices of 2026-08-15`, `price unknown`."""
+    sums, as_of, unknown = total(entries)
+    if not sums:
+        return "price unknown"
+    said = " + ".join(f"{amount:.2f} {currency}" for currency, amount in sums.items())
+    return f"{said} at prices of {as_of}" + (f", {unknown} of unknown price" if unknown else "")
+
+
+def sentence(plan: Plan) -> str:
+    """Say the plan in one sentence."""
+    paid = plan.submissions
+    parts = []
+    if paid:
+        changed = sum(entry.kind is Kind.STALE for entry in paid)
+        stale = f", {changed} of them stale" if changed else ""
+        parts.append(f"{len(paid)} to submit{stale} ({sum(entry.seconds for entry in paid)} s, {money(paid)})")
+    words = {
+        Kind.IN_FLIGHT: "in flight",
+        Kind.FETCH: "to download",
+        Kind.RESTORE: "to restore",
+        Kind.DONE: "done",
+        Kind.KEPT: "changed but kept",
+        Kind.FAILED: "failed",
+        Kind.HELD: "held",
+    }
+    parts += [f"{len(plan.of(kind))} {word}" for kind, word in words.items() if plan.of(kind)]
+    return "plan: " + ", ".join(parts or ["nothing"])

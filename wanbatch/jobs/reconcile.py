@@ -1,0 +1,76 @@
+"""Whose task is it: a job in doubt against the account's task list. Pure.
+
+There is no idempotency key, and a list row carries no prompt. What there is: the create call's request id in
+each row (exact), and the prompt that a SUCCEEDED task echoes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wanbatch.jobs.seen import Row, Searched, TaskView
+from wanbatch.jobs.state import HeldForReview, InDoubt, SubmitDisproved, TaskAdopted
+from wanbatch.manifest.model import JobKey, text_hash
+
+EARLY_S = 5.0
+"""How much earlier than our intent the service may say that a task was made, after both clocks are compared."""
+
+TOO_OLD_S = 23 * 3600.0
+"""The list shows 24 h; near its end, absence proves nothing."""
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"})
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A job in doubt, as reconciliation sees it. `window_s` is how long after the intent its task may appear."""
+
+    state: InDoubt
+    model: str
+    prompt_hash: str
+    window_s: float
+
+
+def may_be(doubt: Doubt, row: Row, claimed: Mapping[str, JobKey], clock_offset_s: float) -> bool:
+    """Say whether `row` can be the doubt's task: nobody else's, the same model, made when it must have been."""
+    if row.task_id in claimed:
+        return False
+    if doubt.state.request_id is not None and row.request_id == doubt.state.request_id:
+        return True
+    after = row.created_at - clock_offset_s - doubt.state.since
+    return row.model == doubt.model and -EARLY_S <= after <= doubt.window_s
+
+
+def reconcile(
+    doubt: Doubt, searched: Searched, claimed: Mapping[str, JobKey], now: float, *, on_absent: str
+) -> TaskAdopted | SubmitDisproved | HeldForReview | None:
+    """Return what the task list proves about the doubt; None when it is too early to say.
+
+    A request id proves. A prompt proves once its task SUCCEEDED, if no other candidate shows it and none may
+    still come to. Absence is believed only from two readings that agree, and then `on_absent` decides:
+    `hold` leaves it to a person, `resubmit` accepts the risk.
+    """
+    rows = [row for row in searched.candidates if may_be(doubt, row, claimed, searched.clock_offset_s)]
+    for row in rows:
+        if doubt.state.request_id is not None and row.request_id == doubt.state.request_id:
+            return TaskAdopted(row.task_id, "the create call's request id")
+    if now - doubt.state.since > TOO_OLD_S:
+        return HeldForReview("too old to be found in the task list; it may have been billed")
+    if not searched.agreed:
+        return None
+    views = {view.task_id: view for view in searched.views}
+    if any(row.task_id not in views or views[row.task_id].status not in ENDED for row in rows):
+        return None
+    matching = [row for row in rows if shows(views[row.task_id], doubt.prompt_hash)]
+    if len(matching) == 1:
+        return TaskAdopted(matching[0].task_id, "time, model and prompt")
+    if matching:
+        names = ", ".join(row.task_id for row in matching)
+        return HeldForReview(f"several tasks of the account match: {names}")
+    if on_absent == "resubmit":
+        return SubmitDisproved("no task of the account matches", now)
+    return HeldForReview("no task of the account matches; it may still have been billed")
+
+
+def shows(view: TaskView, prompt_hash: str) -> bool:
+    """Say whether the task echoes the prompt. Only a SUCCEEDED one does."""
+    return view.orig_prompt is not None and text_hash(view.orig_prompt) == prompt_hash

@@ -1,0 +1,165 @@
+"""The service's JSON ↔ our values, and what its codes mean for a batch. Text only, no sockets.
+
+A tolerant reader: unknown fields are passed over, numbers may be floats, an unknown state is a running one.
+Sources: Wan 2.7 create task and query result; manage asynchronous tasks; error messages (2026-08-15).
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from wanbatch.jobs.seen import Accepted, Kind, ReadFailed, Refused, Row, SubmitOutcome, TaskView, Unknown
+
+TASK_ID = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+"""Task ids are UUIDs; what cannot stand in a path is no task id."""
+
+ANSWERED = frozenset({400, 401, 403, 404, 413, 415, 422, 429})
+"""Statuses that, with the service's own JSON, say that no task was made. All others leave it open."""
+
+ACCOUNT_CODES = frozenset({
+    "invalidapikey", "not authorized", "arrearage", "allocationquota.freetieronly", "accessdenied.unpurchased",
+    "model.accessdenied", "workspace.accessdenied", "endpoint.accessdenied", "workspacenotfound",
+    "commoditynotpurchased", "prepaidbilloverdue", "postpaidbilloverdue",
+})  # fmt: skip
+RATE_CODES = ("throttling", "limitrequests", "limit_requests", "resourceexhausted", "insufficient_quota")
+SERVICE_CODES = (
+    "internalerror", "internal_error", "systemerror", "serviceunavailable", "modelunavailable", "modelservicefailed",
+    "rewritefailed", "invalidurl.timeout", "invalidurl.connectionrefused", "invalidparameter.datainspection",
+)  # fmt: skip
+
+SAID = 300
+"""How much of a message is kept, in characters."""
+
+
+def kind_of(code: str, status: int | None = None) -> Kind:
+    """Say what an error code means for the batch. Codes are compared without case, messages never."""
+    folded = code.strip().casefold()
+    if folded in ACCOUNT_CODES or status == 401:
+        return Kind.ACCOUNT
+    if folded.startswith(RATE_CODES) or status == 429:
+        return Kind.RATE
+    if folded.startswith(SERVICE_CODES) or folded.endswith(".timeout") or (status or 0) >= 500:
+        return Kind.SERVICE
+    return Kind.SCENE
+
+
+def as_object(body: bytes) -> Mapping[str, Any] | None:
+    """Return a body as a JSON object; None for anything else."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def text_of(data: Mapping[str, Any], name: str) -> str:
+    """Return a text field, shortened; empty when it is missing or no text."""
+    value = data.get(name)
+    return value[:SAID] if isinstance(value, str) else ""
+
+
+def error_of(data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the code and the message of an error body, in either of the two shapes; empty when there is none."""
+    inner = data.get("error")
+    source = inner if isinstance(inner, dict) else data
+    return text_of(source, "code"), text_of(source, "message")
+
+
+def request_id_of(data: Mapping[str, Any] | None, headers: Mapping[str, str]) -> str | None:
+    """Return the call's request id, from the body or from the header that comes even when the body is cut."""
+    value = data.get("request_id") if data else None
+    value = value or headers.get("x-request-id")
+    return value[:100] if isinstance(value, str) and value else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a `Retry-After` asks for. No page documents it; a date or nonsense counts as none."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def submit_outcome(status: int, headers: Mapping[str, str], body: bytes) -> SubmitOutcome:
+    """Say what the answer to a create call means. Header names are lower case."""
+    data = as_object(body)
+    request_id = request_id_of(data, headers)
+    if data is None:
+        return Unknown(f"HTTP {status} and a body that is no JSON object", request_id)
+    code, message = error_of(data)
+    if status in ANSWERED and code:
+        return Refused(kind_of(code, status), code, message, retry_after(headers))
+    output = data.get("output")
+    task_id = output.get("task_id") if isinstance(output, dict) else None
+    if status == 200 and not code and isinstance(task_id, str) and TASK_ID.match(task_id):
+        return Accepted(task_id, request_id)
+    return Unknown(f"HTTP {status} {code or 'without a task id'}".strip(), request_id)
+
+
+def read_failed(status: int, headers: Mapping[str, str], body: bytes) -> ReadFailed:
+    """Say what went wrong with a call that only reads."""
+    code, message = error_of(as_object(body) or {})
+    return ReadFailed(kind_of(code, status), code or f"HTTP {status}", message, retry_after(headers))
+
+
+def task_view(task_id: str, status: int, headers: Mapping[str, str], body: bytes) -> TaskView | ReadFailed:
+    """Read the answer to a query: only the status word and the video's address are needed."""
+    data = as_object(body)
+    output = data.get("output") if data else None
+    if status != 200 or data is None or not isinstance(output, dict):
+        return read_failed(status, headers, body)
+    word, named = output.get("task_status"), output.get("task_id", task_id)
+    if not isinstance(word, str) or named != task_id:
+        return ReadFailed(Kind.SERVICE, "OddReply", f"the answer is not about task {task_id}")
+    code = text_of(output, "code")
+    prompt, usage = output.get("orig_prompt"), data.get("usage")
+    return TaskView(
+        task_id=task_id,
+        status=word.strip().upper(),
+        kind=kind_of(code),
+        code=code or "Unknown",
+        message=text_of(output, "message"),
+        orig_prompt=prompt if isinstance(prompt, str) else None,
+        video_url=video_url(output),
+        usage={k: v for k, v in usage.items() if plain(v)} if isinstance(usage, dict) else {},
+        times={n: text_of(output, n) for n in ("submit_time", "scheduled_time", "end_time") if text_of(output, n)},
+    )
+
+
+def plain(value: object) -> bool:
+    """Say whether a value may be kept as the service gave it."""
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def video_url(output: Mapping[str, Any]) -> str | None:
+    """Return the video's address, byte for byte: it is signed."""
+    url = output.get("video_url")
+    return url if isinstance(url, str) and url.startswith(("https://", "http://")) else None
+
+
+def list_page(status: int, headers: Mapping[str, str], body: bytes) -> tuple[tuple[Row, ...], int] | ReadFailed:
+    """Read one page of the task list: its rows, and how many pages there are."""
+    data = as_object(body)
+    rows = data.get("data") if data else None
+    if status != 200 or data is None or not isinstance(rows, list):
+        return read_failed(status, headers, body)
+    pages = data.get("total_page", 1)
+    read = tuple(row for row in map(list_row, rows) if row is not None)
+    return read, int(pages) if isinstance(pages, int | float) and math.isfinite(pages) else 1
+
+
+def list_row(data: object) -> Row | None:
+    """Read one row; its times are epoch milliseconds."""
+    if not isinstance(data, dict) or not isinstance(data.get("task_id"), str):
+        return None
+    made = data.get("gmt_create")
+    return Row(
+        task_id=data["task_id"],
+        request_id=text_of(data, "request_id") or None,
+        model=text_of(data, "model_name"),
+        status=text_of(data, "status").upper(),
+        created_at=made / 1000 if isinstance(made, int | float) and math.isfinite(made) else 0.0,
+    )
