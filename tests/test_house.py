@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     "wanbatch.jobs.policy": 0,
     "wanbatch.jobs.plan": 0,
     "wanbatch.jobs.shelf": 0,
-    "wanbatch.clock": 1,
+    "wanbatch.clock": 2,
     "wanbatch.disk": 1,
     "wanbatch.manifest.complaint": 1,
     "wanbatch.manifest.document": 1,

@@ -4,7 +4,12 @@ Wall time is read once; from then on a steady clock counts, one that goes on dur
 has it. So a clock that is set, or a laptop that sleeps, shortens and lengthens no wait.
 """
 
+import asyncio
 import time
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def steady() -> float:
@@ -23,3 +28,11 @@ class Clock:
     def now(self) -> float:
         """Return the time, in epoch seconds."""
         return self._wall + steady() - self._steady
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    async def wait_for(self, what: Awaitable[T], seconds: float | None) -> T:
+        """Wait for `what`, at most so long; None: as long as it takes. Raises TimeoutError."""
+        return await asyncio.wait_for(what, seconds)

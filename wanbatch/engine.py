@@ -5,9 +5,9 @@ all jobs before it, writes it down. Being killed is the normal way to stop: ther
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from wanbatch.jobs import policy
 from wanbatch.jobs import seen as saw
@@ -20,6 +20,7 @@ from wanbatch.jobs.state import (
     Cancelling,
     Event,
     InDoubt,
+    Ready,
     Rendered,
     SubmitAccepted,
     SubmitIntended,
@@ -28,7 +29,9 @@ from wanbatch.jobs.state import (
     Waiting,
 )
 from wanbatch.manifest.model import JobKey, Request
-from wanbatch.service.download import Downloader, Target
+from wanbatch.service.download import Target
+
+T = TypeVar("T")
 
 POST_GRACE_S = 30.0
 """How long a POST in flight may take to answer after the first Ctrl-C; without an answer it stays in doubt."""
@@ -55,11 +58,27 @@ class Service(Protocol):
         """Cancel a task that is still pending."""
 
 
-class SteadyClock(Protocol):
-    """Epoch seconds that never jump."""
+class Fetcher(Protocol):
+    """What the engine asks of the output folder: `service.download.Downloader`, or a test's."""
+
+    def present(self, target: Target) -> saw.Saved | saw.NotSaved | None:
+        """Say whether the name is taken already."""
+
+    async def fetch(self, url: str, target: Target) -> saw.Saved | saw.NotSaved:
+        """Bring a video home."""
+
+
+class Time(Protocol):
+    """Epoch seconds that never jump, and waiting: `clock.Clock`, or a test's that does not really wait."""
 
     def now(self) -> float:
         """Return the time."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    async def wait_for(self, what: Awaitable[T], seconds: float | None) -> T:
+        """Wait for `what`, at most so long. Raises TimeoutError."""
 
 
 Told = Callable[[Job, Event], None]
@@ -68,7 +87,10 @@ Told = Callable[[Job, Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run is to do: the requests it may submit, and where each job's video goes."""
+    """What a run is to do: the requests it may submit, and where each job's video goes.
+
+    A job that is not among `requests` is collected, whatever the service has of it, and never submitted.
+    """
 
     requests: Mapping[JobKey, Request]
     target: Callable[[Job], Target]
@@ -78,7 +100,7 @@ class Engine:
     """One run over one journal."""
 
     def __init__(
-        self, journal: Journal, service: Service, downloader: Downloader, clock: SteadyClock, limits: Limits, told: Told
+        self, journal: Journal, service: Service, downloader: Fetcher, clock: Time, limits: Limits, told: Told
     ) -> None:
         self.journal = journal
         self.board: Board = journal.board
@@ -165,7 +187,7 @@ class Engine:
         """Wait for the first performer or the wake-up; judge all that have come back by then."""
         timeout = None if wake_at == float("inf") else max(0.0, wake_at - self._clock.now())
         try:
-            results = [await asyncio.wait_for(self._seen.get(), timeout)]
+            results = [await self._clock.wait_for(self._seen.get(), timeout)]
         except TimeoutError:
             return
         while not self._seen.empty():
@@ -197,7 +219,8 @@ class Engine:
         if halted := policy.halt(board, seen, now, self._limits):
             self._halt(halted)
         look_at = policy.next_look(board, board.jobs[key], seen, now, self._limits)
-        if look_at is not None:
+        may_be_sent = key in self._work.requests or not isinstance(board.jobs[key].state, Ready)
+        if look_at is not None and may_be_sent:
             board.schedule(key, look_at)
 
     def _note_move(self, key: JobKey, path: str, aside: str) -> None:
@@ -265,7 +288,7 @@ class Engine:
         doubt = Doubt(job.state, job.model, job.prompt_hash, limits.post_timeout_s + limits.settle_s)
         readings = []
         for wait in (0.0, min(AGREEMENT_GAP_S, limits.settle_s / 6)):
-            await asyncio.sleep(wait)
+            await self._clock.sleep(wait)
             listing = await self._service.tasks(job.model)
             if isinstance(listing, saw.ReadFailed):
                 return listing
@@ -290,7 +313,7 @@ class Engine:
     async def _fetch(self, job: Job, task_id: str) -> Seen:
         """Ask the task for a fresh signed URL (it is never stored), then bring the video home."""
         target = self._work.target(job)
-        present = await asyncio.to_thread(self._downloader.present, target)
+        present = self._downloader.present(target)
         if present is not None:
             return present
         view = await self._service.task(task_id)

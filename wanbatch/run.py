@@ -75,8 +75,9 @@ def work_of(board: Board, wanted: Mapping[JobKey, Wanted], plan: Plan, folder: P
             replaces=replaces,
         )
 
-    requests = {entry.key: wanted[entry.key].request for entry in plan.submissions}
-    return Work(requests, target)
+    # What is in flight may come back as ready: found absent, or failed by the service's own fault.
+    sendable = plan.of(Kind.NEW, Kind.STALE, Kind.IN_FLIGHT, Kind.FETCH)
+    return Work({entry.key: wanted[entry.key].request for entry in sendable if entry.key in wanted}, target)
 
 
 def codes(plan: Plan, engine: Engine | None) -> set[Exit]:
