@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test format lint types unit lowest bench clean
+.PHONY: demo test format lint types unit docs lowest bench clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -31,5 +31,16 @@ types: $(STAMP)
 unit: $(STAMP)
 	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered -q
 
+docs: $(STAMP)  ## rewrite what is generated from the code
+	$(BIN)/python docs/generate.py
+
+lowest: pyproject.toml  ## the tests with the oldest dependencies that are supported
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --editable '.[dev]' --constraint tests/lowest.txt
+	$(VENV)-lowest/bin/pytest -n auto -q --deselect tests/test_wheel.py
+
+bench: $(STAMP)  ## the figures of docs/performance.md
+	$(BIN)/python benchmarks/bench.py
+
 clean:
-	rm -rf $(VENV) out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-lowest out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

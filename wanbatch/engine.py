@@ -158,7 +158,7 @@ class Engine:
             self.board.schedule(key, float("-inf"))
         for key, job in self.board.jobs.items():
             if isinstance(job.state, InDoubt):
-                self.board.schedule(key, job.state.since + self._limits.settle_s)
+                self.board.schedule(key, policy.settled_at(self.board, job, self._limits))
             elif isinstance(job.state, Waiting | Cancelling | Rendered):
                 self.board.schedule(key, now)
 
@@ -214,7 +214,7 @@ class Engine:
             self.troubles[key] = seen
         else:
             self.troubles.pop(key, None)
-        board.strikes[key] = board.strikes[key] + 1 if policy.is_odd(seen) else 0
+        board.note_oddity(key, policy.oddity(seen))
         self._note_refusal(seen, event, now)
         if halted := policy.halt(board, seen, now, self._limits):
             self._halt(halted)
@@ -238,7 +238,7 @@ class Engine:
             board.unsent_since = None
         if isinstance(event, SubmitRefused) and event.retry_at is not None:
             board.refusals_in_a_row += 1
-            board.pause_until = event.retry_at
+            board.pause_until = max(board.pause_until, event.retry_at)
         elif isinstance(event, SubmitAccepted):
             board.refusals_in_a_row = 0
 

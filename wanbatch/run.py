@@ -20,7 +20,7 @@ from wanbatch.jobs.policy import Limits
 from wanbatch.jobs.seen import Lost, NotSaved
 from wanbatch.jobs.state import Done, Event, HeldForReview, Planned, VideoMissing, VideoMoved
 from wanbatch.manifest.model import JobKey, Wanted
-from wanbatch.service import catalog, client, download
+from wanbatch.service import client, download
 from wanbatch.service.account import Account
 
 
@@ -94,6 +94,8 @@ def codes(plan: Plan, engine: Engine | None) -> set[Exit]:
     troubles = engine.troubles.values() if engine else ()
     if any(isinstance(trouble, NotSaved) and trouble.why is Lost.DISK for trouble in troubles):
         found.add(Exit.STATE)
+    if plan.submissions and not found:
+        found.add(Exit.RUNNING)  # not everything wanted is on disk, and running again is the cure
     return found
 
 
@@ -110,8 +112,8 @@ class Drive:
 
     async def run(self, account: Account, work: Work, clock: Clock) -> Engine:
         """Run the engine to its end, or to the first signal; a second one ends the process's loop at once."""
-        asks = client.Spacing(catalog.rates().ask_per_s, clock.now)
-        service = client.Client(account, asks=asks, post_timeout_s=self.limits.post_timeout_s)
+        asks = client.Spacing(self.limits.ask_rate, clock.now)
+        service = client.Client(account, asks=asks, post_timeout_s=self.limits.post_timeout_s, now=clock.now)
         async with service, download.session() as bare:
             downloader = download.Downloader(self.folder, bare, loopback=account.is_loopback)
             self.engine = Engine(self.journal, service, downloader, clock, self.limits, self.told)

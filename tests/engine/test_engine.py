@@ -449,3 +449,64 @@ def test_a_video_that_is_known_to_be_done_is_not_fetched(tmp_path):
     stage.shelf.saved["videos/alley.mp4"] = b""
     stage.run([one])
     assert stage.world.stats()["requests"] == {}
+
+
+def test_trouble_with_questions_never_fails_a_task(tmp_path):
+    """429, 5xx and nonsense on polls and lists say nothing about the task."""
+    stage = Stage(tmp_path)
+    odd = [
+        saw.ReadFailed(saw.Kind.RATE, "Throttling.RateQuota", "slower", 3.0),
+        saw.ReadFailed(saw.Kind.SERVICE, "HTTP 500", ""),
+        saw.ReadFailed(saw.Kind.SCENE, "OddReply", "html"),
+        saw.TaskView("x", "SUSPENDED"),
+    ] * 25
+    task = stage.service.task
+
+    async def sometimes(task_id):
+        return odd.pop() if odd else await task(task_id)
+
+    stage.service.task = sometimes
+    wants = scenes(3)
+    stage.run(wants)
+    assert not odd
+    assert all(isinstance(stage.state(one), Done) for one in wants)
+
+
+def test_a_key_that_is_refused_while_polling_stops_the_run_and_leaves_the_tasks(tmp_path):
+    stage = Stage(tmp_path)
+    wants = scenes(2)
+
+    async def refused(task_id):
+        return saw.ReadFailed(saw.Kind.ACCOUNT, "InvalidApiKey", "Invalid API-key provided.")
+
+    task, stage.service.task = stage.service.task, refused
+    engine = stage.run(wants)
+    assert engine.halted
+    assert engine.halted.exit_code is Exit.ACCOUNT
+    assert all(isinstance(stage.state(one), Waiting) for one in wants)
+    stage.service.task = task
+    stage.run(wants)
+    assert all(isinstance(stage.state(one), Done) for one in wants)
+
+
+def test_two_models_are_two_lanes_with_one_post_in_flight_each(tmp_path):
+    stage = Stage(tmp_path)
+    wants = [*scenes(4), *(wanted(f"old{n}", model="wan2.7-t2v-2026-04-25") for n in range(4))]
+    in_flight: list[str] = []
+    most = 0
+    submit = stage.service.submit
+
+    async def watched(request):
+        nonlocal most
+        assert request.model not in in_flight
+        in_flight.append(request.model)
+        most = max(most, len(in_flight))
+        for _ in range(100):  # longer than the clock stands still
+            await asyncio.sleep(0)
+        in_flight.remove(request.model)
+        return await submit(request)
+
+    stage.service.submit = watched
+    stage.run(wants, Limits(submit_rate=1e6))
+    assert all(isinstance(stage.state(one), Done) for one in wants)
+    assert most == 2

@@ -1,8 +1,7 @@
 """What several verbs share: arguments, the output folder, the price list, the plan."""
 
 import os
-import shutil
-import sys
+import shlex
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import Any
 
 import click
 
-from wanbatch.errors import Exit, WanbatchError
+from wanbatch.errors import Exit, ManifestInvalid, WanbatchError
 from wanbatch.jobs.board import Board
 from wanbatch.jobs.folder import JOURNAL, videos_on_disk
 from wanbatch.jobs.plan import Cost, Entry, Plan, PriceOf, plan
@@ -90,17 +89,13 @@ def plan_for(
     """Return the plan of `wanted` for what is on the board and on the disk now."""
     keep = manifest.run.on_change == "keep"
     at = time.time() if now is None else now
-    return plan(wanted, board, videos_on_disk(folder), at, keep_changed=keep, price=price)
+    asked_for = {one.key for one in manifest.wanted}
+    return plan(wanted, board, videos_on_disk(folder), at, keep_changed=keep, price=price, asked_for=asked_for)
 
 
 def journal_path(folder: Path) -> Path:
     """Return where a folder's journal is."""
     return folder / JOURNAL
-
-
-def columns() -> int:
-    """Return the width to write tables in."""
-    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 160
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
@@ -120,8 +115,51 @@ def entry_json(entry: Entry) -> dict[str, Any]:
     }
 
 
+def typed(*words: str | Path | None) -> str:
+    """Return a command line as it has to be typed, without the words that are None."""
+    return " ".join(shlex.quote(str(word)) for word in words if word is not None)
+
+
+def folder_named(where: Path, out: Path | None, verb: str) -> Path:
+    """Return the output folder that `where` names: itself, or that of the manifest it is.
+
+    Raises WanbatchError; a manifest that cannot be read says how to do without it.
+    """
+    if where.is_dir():
+        return where
+    if out is not None and where.exists():
+        return out
+    try:
+        return folder_of(manifest_of(where), out)
+    except ManifestInvalid as error:
+        error.hint = f"or name the output folder instead: wanbatch {verb} out/{where.stem}"
+        raise
+
+
+def journal_in(folder: Path, where: Path) -> Path:
+    """Return the journal of an output folder. Raises WanbatchError when there is none, with the way to one."""
+    path = journal_path(folder)
+    if path.exists():
+        return path
+    raise nothing_run(folder, where)
+
+
+def nothing_run(folder: Path, where: Path) -> WanbatchError:
+    """Return the error that no run has left anything in `folder`."""
+    simulated = Path("out", "simulated", folder.name)
+    if journal_path(simulated).exists() and folder != simulated:
+        hint = f"the simulated run is another matter: {typed('wanbatch', 'status', simulated)}"
+    elif where.is_dir():
+        hint = "name a manifest, or a folder like out/NAME"
+    else:
+        hint = f"start with: {typed('wanbatch', 'plan', where)}"
+    return WanbatchError(f"nothing was run yet in {folder}", exit_code=Exit.USAGE, hint=hint)
+
+
 def manifest_of(path: Path) -> Manifest:
     """Read and check a manifest. Raises ManifestInvalid, WanbatchError."""
     if path.is_dir():
-        raise WanbatchError(f"{path} is a folder, not a manifest", exit_code=Exit.USAGE, hint="name the .yaml file")
+        raise WanbatchError(
+            f"{path} is a folder, not a manifest", exit_code=Exit.USAGE, hint="name the .yaml file in it"
+        )
     return load(path)

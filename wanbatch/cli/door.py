@@ -4,6 +4,7 @@ Imports click and nothing heavier: start-up is felt at every keystroke. A comman
 it is called.
 """
 
+import contextlib
 import os
 import sys
 from importlib import import_module
@@ -70,35 +71,88 @@ def cli() -> None:
     text-to-video, and leaves verified mp4 files with a record of how each came to be. It can be
     stopped at any moment and started again: nothing is paid for twice.
 
-    A first try, without a key and without money:  wanbatch init && wanbatch run manifest.yaml --simulate
+    A first try, without a key and without money:
+
+    \b
+      wanbatch init
+      wanbatch run manifest.yaml --simulate
     """
 
 
 def main() -> None:
     """Run the program and leave with an exit code. Every failure goes out through here."""
-    sys.exit(guarded(sys.argv[1:]))
+    stand_in()
+    code = guarded(sys.argv[1:])
+    silence()
+    sys.exit(code)
+
+
+def stand_in() -> None:
+    """Give closed standard streams a descriptor, or the next file that is opened would get their number.
+
+    Writing to a closed stdout stays an error; what goes to a closed stderr is lost, as was asked for.
+    """
+    for number, name, flags in ((0, "stdin", os.O_RDONLY), (1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        stream = getattr(sys, name)
+        if stream is None:
+            fd = os.open(os.devnull, flags)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            stream = os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+        if number:
+            stream.reconfigure(errors="backslashreplace")  # a locale without Chinese must not end a run
+
+
+def silence() -> None:
+    """Make sure that what is left in the streams' buffers cannot fail after the exit code is known."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def guarded(args: list[str]) -> int:
     """Run a command; return its exit code. Raises nothing."""
     try:
-        result = cli.main(args, prog_name="wanbatch", standalone_mode=False)
-        sys.stdout.flush()
-        return int(result) if isinstance(result, int) else 0
-    except click.exceptions.Abort:
-        say("interrupted")
-        return 130
+        return invoked(args)
     except click.ClickException as error:
-        error.show()
-        return 2
+        return misused(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains when it flushes
         return 141
-    except KeyboardInterrupt:
-        say("interrupted; nothing is lost: run the same command again")
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        say("interrupted; nothing is lost: the same command goes on")
         return 130
     except Exception as error:  # noqa: BLE001 - the one door for failure
         return failed(error)
+
+
+def invoked(args: list[str]) -> int:
+    """Run a command as click does, but let every exception through: click's own `main` swallows broken pipes."""
+    if "_WANBATCH_COMPLETE" in os.environ:
+        cli.main(args, prog_name="wanbatch", standalone_mode=False)
+    try:
+        with cli.make_context("wanbatch", list(args)) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as done:
+        result = done.exit_code
+    sys.stdout.flush()
+    return int(result) if isinstance(result, int) else 0
+
+
+def misused(error: click.ClickException) -> int:
+    """Say what is wrong with a command line, and which help to read."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "wanbatch"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return 2
+    message = error.format_message().strip().removesuffix(".").replace(". Did you mean", "; did you mean")
+    say(message[:1].lower() + message[1:], f"{path} --help shows what there is")
+    return 2
 
 
 def failed(error: Exception) -> int:
@@ -106,15 +160,17 @@ def failed(error: Exception) -> int:
     from wanbatch.errors import ManifestInvalid, WanbatchError
 
     if isinstance(error, ManifestInvalid):
+        from wanbatch.cli.terminal import columns
         from wanbatch.views.problems import show
 
         for problem in error.problems:
-            click.echo(show(problem), err=True)
+            note(show(problem, columns(sys.stderr)))
     if isinstance(error, WanbatchError):
         say(error.message, error.hint)
         return int(error.exit_code)
     if isinstance(error, OSError) and error.errno is not None:
-        say(f"{error.filename or 'the system'}: {error.strerror}")
+        what = f"{error.filename}: {error.strerror}" if error.filename else f"cannot write the output: {error.strerror}"
+        say(what)
         return 9
     return crashed(error)
 
@@ -125,26 +181,53 @@ def crashed(error: Exception) -> int:
     import traceback
 
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    body = f"wanbatch {__version__}, Python {sys.version}\n{''.join(lines)}"
-    for secret in (os.environ.get("DASHSCOPE_API_KEY") or "").split():
-        body = body.replace(secret, "***")
-    with tempfile.NamedTemporaryFile("w", prefix="wanbatch-bug-", suffix=".txt", delete=False) as report:
-        report.write(body)
-    say(f"a bug in wanbatch: {type(error).__name__}", f"the report is {report.name}; what was done is in the journal")
+    body = discreet(f"wanbatch {__version__}, Python {sys.version}\n{''.join(lines)}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="wanbatch-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as report:
+            report.write(body)
+        where = f"please send the report {report.name}"
+    except OSError:
+        last = traceback.extract_tb(error.__traceback__)[-1:]
+        where = "no place for a report; it happened " + " ".join(f"in {at.filename}:{at.lineno}" for at in last)
+    say(
+        f"a bug in wanbatch: {type(error).__name__}; nothing is lost: what was done is in the journal",
+        f"{where}; the same command goes on",
+    )
     return 1
+
+
+def discreet(text: str) -> str:
+    """Return a report without the key and without what signs URLs."""
+    import re
+
+    secrets = (os.environ.get("DASHSCOPE_API_KEY") or "").split()
+    with contextlib.suppress(OSError, ValueError), open(os.environ.get("DASHSCOPE_API_KEY_FILE_PATH") or "") as file:  # noqa: PTH123
+        secrets += file.read(10_000).split()
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1?…", text)
 
 
 def say(message: str, hint: str = "") -> None:
     """Write to stderr: what happened, then the next command to type."""
     from wanbatch.views.text import printable
 
-    click.echo(f"wanbatch: {printable(message)}", err=True)
+    note(f"wanbatch: {printable(message)}")
     if hint:
-        click.echo(f"  {printable(hint)}", err=True)
+        note(f"  {printable(hint)}")
+
+
+def note(text: str) -> None:
+    """Write a line to stderr. A terminal that is gone is no failure, and must not become the exit code."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 def echo_json(value: Any) -> None:
-    """Write a value as JSON to stdout."""
+    """Write a value as JSON to stdout; as plain ASCII where the locale knows no more."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    click.echo(json.dumps(value, ensure_ascii=not unicode, indent=2))

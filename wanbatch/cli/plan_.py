@@ -1,5 +1,6 @@
 """`wanbatch plan`: what a run would do, why, and what it costs."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import click
 
 from wanbatch.cli import common
 from wanbatch.cli.door import echo_json
+from wanbatch.cli.terminal import columns
 from wanbatch.jobs import journal
 from wanbatch.jobs.plan import Entry, Kind, Plan, sentence, total
 from wanbatch.views.text import table
@@ -28,7 +30,7 @@ def command(manifest: Path, out: Path | None, selection: str | None, base_url: s
     if as_json:
         echo_json(as_data(planned, folder))
         return
-    click.echo(table(rows(planned.entries), common.columns()))
+    click.echo(table(rows(planned.entries), columns(sys.stdout), right=(2, 3)))
     click.echo(sentence(planned))
 
 

@@ -2,53 +2,39 @@
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from secrets import randbits
+from typing import Any
 
 import click
 
 from wanbatch.cli import common
-from wanbatch.cli.door import echo_json, say
+from wanbatch.cli.closing import Asked, report
+from wanbatch.cli.door import note, say
 from wanbatch.clock import Clock
-from wanbatch.errors import Exit, WanbatchError, gravest
+from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs.board import Job
 from wanbatch.jobs.folder import mend
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.plan import Kind, Plan, PriceOf, sentence
 from wanbatch.jobs.policy import Limits
-from wanbatch.jobs.state import Event, Failed, ResubmitApproved, VideoSaved
+from wanbatch.jobs.state import Done, Event, Failed, HeldForReview, ResubmitApproved, VideoMissing, VideoSaved
 from wanbatch.manifest.model import Manifest, Wanted
-from wanbatch.run import Drive, codes, prepare, work_of
+from wanbatch.run import Drive, prepare, work_of
 from wanbatch.service import catalog
 from wanbatch.service.account import Account, Key, account
 from wanbatch.views.progress import Progress
-from wanbatch.views.text import table
 
 SIMULATED_SPEED = 60.0
 """A minute of the service's is a second: a first try should take seconds."""
 SIMULATED_POLL_S = 0.5
-LISTED = 20
-"""How many scenes that need attention are listed; `wanbatch status` lists all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the command line asks for."""
-
-    path: Path
-    manifest: Manifest
-    wanted: tuple[Wanted, ...]
-    folder: Path
-    base_url: str | None
-    simulate: bool
-    yes: bool
-    as_json: bool
-    quiet: bool
-    retry_failed: bool
+SIMULATED = "simulated.txt"
+"""Marks an output folder whose videos the simulator made."""
+TICK_S = 1.0
 
 
 @click.command("run")
@@ -58,7 +44,9 @@ class Asked:
 @common.base_url_option
 @click.option("--simulate", is_flag=True, help="Run against the built-in simulator: no key, no money.")
 @click.option("-y", "--yes", is_flag=True, help="Submit without asking.")
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="Tasks with the service at once.  [default: 5]")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1000), metavar="N", help="Tasks with the service at once.  [default: 5]"
+)
 @click.option(
     "--poll-interval",
     type=click.FloatRange(0.05, 600),
@@ -71,18 +59,34 @@ class Asked:
     metavar="SECONDS",
     help="How long an unknown outcome is watched before absence is believed.  [default: 180]",
 )
-@click.option("--retry-failed", is_flag=True, help="Give scenes that failed another attempt.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option(
+    "--submit-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Submissions a second.  [default: the account's limit, 5]",
+)
+@click.option(
+    "--query-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Queries, lists and cancels a second.  [default: the account's limit, 20]",
+)
+@click.option(
+    "--retry-failed", is_flag=True, help="Give scenes that failed another attempt; failed ones are not billed."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 @common.json_option
 def command(
     manifest: Path, out: Path | None, selection: str | None, base_url: str | None, simulate: bool, yes: bool,
-    concurrency: int | None, poll_interval: float | None, settle: float | None, retry_failed: bool, quiet: bool,
-    as_json: bool,
+    concurrency: int | None, poll_interval: float | None, settle: float | None, submit_rate: float | None,
+    query_rate: float | None, retry_failed: bool, quiet: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Submit, collect and download what MANIFEST asks for.
 
     Says in one sentence what it will do and asks before it spends; --yes answers. May be stopped at any moment:
     the same command goes on where it stopped, and pays for nothing twice. The paths of new videos go to stdout.
+
+    The key is read from DASHSCOPE_API_KEY, or from the file that DASHSCOPE_API_KEY_FILE_PATH names.
     """
     if simulate and base_url:
         raise click.UsageError("--simulate brings its own service: leave --base-url out")
@@ -94,27 +98,47 @@ def command(
         folder=common.folder_of(checked, out, simulated=simulate),
         base_url=base_url,
         simulate=simulate,
-        yes=yes,
+        yes=yes or simulate,
         as_json=as_json,
         quiet=quiet,
         retry_failed=retry_failed,
+        again=again(manifest, out, selection, base_url, concurrency, simulate=simulate, yes=yes),
     )
-    return run(asked, limits_of(checked, concurrency, poll_interval, settle, simulate=simulate))
+    flags = {
+        "concurrency": concurrency,
+        "poll_interval_s": poll_interval,
+        "settle_s": settle,
+        "submit_rate": submit_rate,
+        "ask_rate": query_rate,
+    }
+    return run(asked, limits_of(checked, {name: v for name, v in flags.items() if v is not None}, simulate=simulate))
 
 
-def limits_of(
-    manifest: Manifest, concurrency: int | None, poll_interval: float | None, settle: float | None, *, simulate: bool
-) -> Limits:
-    """Return what the run keeps to: the flag, else the manifest, else the default."""
-    settings = manifest.run
-    return Limits(
-        concurrency=concurrency or settings.concurrency,
+def limits_of(manifest: Manifest, flags: dict[str, Any], *, simulate: bool) -> Limits:
+    """Return what the run keeps to: the flag, else the manifest, else the account's limit or the default."""
+    settings, rates = manifest.run, catalog.rates()
+    limits = Limits(
+        concurrency=settings.concurrency,
         downloads=settings.downloads,
-        submit_rate=catalog.rates().submit_per_s,
-        poll_interval_s=poll_interval or (SIMULATED_POLL_S if simulate else settings.poll_interval_s),
-        settle_s=settings.settle_s if settle is None else settle,
+        submit_rate=rates.submit_per_s,
+        ask_rate=rates.ask_per_s,
+        poll_interval_s=SIMULATED_POLL_S if simulate else settings.poll_interval_s,
+        settle_s=settings.settle_s,
         on_absent=settings.on_absent,
     )
+    return replace(limits, **flags)
+
+
+def again(
+    path: Path, out: Path | None, selection: str | None, base_url: str | None, concurrency: int | None,
+    *, simulate: bool, yes: bool,
+) -> str:  # fmt: skip
+    """Return the command that goes on with this run: another folder or another service would pay once more."""
+    options = {"--out": out, "--select": selection, "--base-url": base_url, "--concurrency": concurrency}
+    words: list[str | Path | None] = ["wanbatch", "run", path]
+    for name, value in options.items():
+        words += [name, str(value)] if value is not None else []
+    return common.typed(*words, "--simulate" if simulate else None, "--yes" if yes else None)
 
 
 def run(asked: Asked, limits: Limits) -> int:
@@ -124,20 +148,25 @@ def run(asked: Asked, limits: Limits) -> int:
     with Journal.open(common.journal_path(asked.folder), clock.now()) as journal:
         if journal.torn_bytes:
             say(f"{journal.path}: the last line was cut short by a crash ({journal.torn_bytes} bytes) and is left out")
+        keep_apart(asked, journal)
         mend(journal, asked.folder, clock.now())
         if asked.retry_failed:
             approve(journal, asked.wanted, clock.now())
+        if asked.simulate:
+            start_afresh(journal, plan_of(asked, journal, price, clock), clock.now())
         planned = plan_of(asked, journal, price, clock)
         drive = None
         saved: list[str] = []
+        wanted = {one.key: one for one in asked.wanted}
         if planned.of(Kind.NEW, Kind.STALE, Kind.IN_FLIGHT, Kind.FETCH, Kind.RESTORE):
-            consent(asked, planned)
+            announce(asked, planned)
             target = None if asked.simulate else account(os.environ, asked.base_url)
+            consent(asked, planned)
             journal.note_run(clock.now(), str(asked.path))
-            prepare(journal, planned, {one.key: one for one in asked.wanted}, asked.folder, clock.now())
+            prepare(journal, planned, wanted, asked.folder, clock.now())
             drive = perform(asked, journal, planned, target, limits, clock, saved)
         elif planned.of(Kind.HELD):
-            prepare(journal, planned, {one.key: one for one in asked.wanted}, asked.folder, clock.now())
+            prepare(journal, planned, wanted, asked.folder, clock.now())
         after = plan_of(asked, journal, price, clock)
     return report(asked, planned, after, drive, saved)
 
@@ -147,6 +176,37 @@ def plan_of(asked: Asked, journal: Journal, price: PriceOf, clock: Clock) -> Pla
     return common.plan_for(asked.manifest, asked.wanted, journal.board, asked.folder, price, clock.now())
 
 
+def keep_apart(asked: Asked, journal: Journal) -> None:
+    """See to it that simulated and real videos never share a folder. Raises WanbatchError."""
+    mark = asked.folder / SIMULATED
+    if asked.simulate and not journal.board.jobs:
+        mark.write_text("The videos in this folder were made by wanbatch's simulator; they show nothing.\n", "utf-8")
+    if asked.simulate == mark.exists():
+        return
+    if asked.simulate:
+        raise WanbatchError(
+            f"{asked.folder} holds real videos; nothing was simulated",
+            exit_code=Exit.USAGE,
+            hint="name another folder with --out",
+        )
+    raise WanbatchError(
+        f"{asked.folder} holds simulated videos; nothing was sent",
+        exit_code=Exit.USAGE,
+        hint="name another folder with --out, or leave --out away; with --simulate it goes on",
+    )
+
+
+def start_afresh(journal: Journal, planned: Plan, now: float) -> None:
+    """Let what an earlier simulator had go again: it forgot its tasks when its run ended."""
+    open_ones = [entry.key for entry in planned.of(Kind.IN_FLIGHT, Kind.FETCH)]
+    jobs = journal.board.jobs
+    missing = [key for key in open_ones if isinstance(jobs[key].state, Done)]
+    journal.record_all([(key, VideoMissing()) for key in missing], now)
+    reason = "the built-in simulator that had it has ended"
+    journal.record_all([(key, HeldForReview(reason)) for key in open_ones], now)
+    journal.record_all([(key, ResubmitApproved("--simulate")) for key in open_ones], now)
+
+
 def approve(journal: Journal, wanted: tuple[Wanted, ...], now: float) -> None:
     """Write down that failed scenes may go again; a failed task was not billed."""
     failed = [one.key for one in wanted if one.key in journal.board.jobs]
@@ -154,21 +214,33 @@ def approve(journal: Journal, wanted: tuple[Wanted, ...], now: float) -> None:
     journal.record_all([(key, ResubmitApproved("--retry-failed")) for key in again], now)
 
 
-def consent(asked: Asked, planned: Plan) -> None:
-    """Say what will be done; ask before money is spent. Raises WanbatchError without a yes."""
+def announce(asked: Asked, planned: Plan) -> None:
+    """Say what will be done."""
     if not asked.quiet or not asked.yes:
         free = " (simulated: costs nothing)" if asked.simulate and planned.submissions else ""
-        click.echo(sentence(planned) + free, err=True)
+        note(sentence(planned) + free)
+
+
+def consent(asked: Asked, planned: Plan) -> None:
+    """Ask before money is spent. Raises WanbatchError without a yes."""
     if asked.yes or not planned.submissions:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise WanbatchError(
             "nobody to ask whether to submit; nothing was sent",
             exit_code=Exit.REFUSED,
-            hint=f"say it with --yes: wanbatch run {asked.path} --yes",
+            hint=f"say it with --yes: {asked.again} --yes",
         )
-    if not click.confirm("Submit?", default=False, err=True):
-        raise WanbatchError("not submitted; nothing was sent", exit_code=Exit.REFUSED)
+    click.echo("Submit? [y/N] ", err=True, nl=False)
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        note("")
+        raise WanbatchError("interrupted; nothing was sent", exit_code=Exit.INTERRUPTED) from None
+    if not answer:
+        note("")
+    if answer.strip().casefold() not in ("y", "yes"):
+        raise WanbatchError("not submitted; nothing was sent", exit_code=Exit.REFUSED, hint=f"later: {asked.again}")
 
 
 def perform(
@@ -195,9 +267,12 @@ def perform(
         drive = Drive(journal, asked.folder, limits, told)
 
         async def go() -> None:
-            async with AsyncExitStack() as stack:
-                where = target or await simulated(stack)
-                await drive.run(where, work, clock)
+            async with served(target, quiet=asked.quiet) as where:
+                ticking = asyncio.create_task(tick(progress))
+                try:
+                    await drive.run(where, work, clock)
+                finally:
+                    ticking.cancel()
 
         try:
             asyncio.run(go())
@@ -207,81 +282,27 @@ def perform(
     return drive
 
 
-async def simulated(stack: AsyncExitStack) -> Account:
-    """Start the built-in simulator; it ends with the run."""
+async def tick(progress: Progress) -> None:
+    """Show that time passes while the service works."""
+    while True:
+        await asyncio.sleep(TICK_S)
+        progress.tick()
+
+
+@asynccontextmanager
+async def served(target: Account | None, *, quiet: bool) -> AsyncIterator[Account]:
+    """Give the account to run against: `target`, or that of a simulator, which ends with the run.
+
+    A simulator's task ids are never those of an earlier one. It counts what was asked of it, and says so.
+    """
+    if target is not None:
+        yield target
+        return
     from wanbatch.simulator.app import Simulator
 
-    simulator = await stack.enter_async_context(Simulator(speed=SIMULATED_SPEED))
-    return Account(Key("sk-simulated"), simulator.base_url)
-
-
-def report(asked: Asked, planned: Plan, after: Plan, drive: Drive | None, saved: list[str]) -> int:
-    """Say how it ended, and what to do next; return the exit code."""
-    engine = drive.engine if drive else None
-    found = codes(after, engine)
-    code = int(gravest(found))
-    if drive and drive.signal is not None:
-        code = int(Exit.TERMINATED if drive.signal == signal.SIGTERM else Exit.INTERRUPTED)
-    if engine and engine.halted:
-        say(engine.halted.message, engine.halted.hint)
-    if not asked.quiet:
-        closing(asked, planned, after, saved)
-    troubles = {str(key): trouble for key, trouble in engine.troubles.items()} if engine else {}
-    attention(after, {key: getattr(trouble, "reason", "") for key, trouble in troubles.items()})
-    if drive and drive.signal is not None:
-        interrupted(asked, after)
-    elif Exit.RUNNING in found:
-        say("some videos are still to come; nothing is lost", f"go on with: wanbatch run {asked.path}")
-    if asked.as_json:
-        echo_json(as_data(asked, after, saved, code))
-    else:
-        for path in saved:
-            click.echo(path)
-    return code
-
-
-def closing(asked: Asked, planned: Plan, after: Plan, saved: Sequence[str]) -> None:
-    """Say in one line what came of it."""
-    done = len(after.of(Kind.DONE, Kind.KEPT))
-    if not saved and not planned.of(Kind.NEW, Kind.STALE, Kind.IN_FLIGHT, Kind.FETCH, Kind.RESTORE):
-        click.echo(f"nothing to do: {sentence(after).removeprefix('plan: ')}; videos are in {asked.folder}", err=True)
-        return
-    click.echo(f"run: {len(saved)} saved, {done} of {len(asked.wanted)} videos are in {asked.folder}", err=True)
-
-
-def attention(after: Plan, troubles: dict[str, str]) -> None:
-    """List the scenes that did not come through, with the reason and the next command."""
-    entries = [*after.of(Kind.FAILED, Kind.HELD), *(e for e in after.of(Kind.FETCH) if troubles.get(str(e.key)))]
-    if not entries:
-        return
-    rows = [[e.key.stem, e.kind.value, troubles.get(str(e.key)) or e.reason] for e in entries[:LISTED]]
-    click.echo(table(rows, 160), err=True)
-    if len(entries) > LISTED:
-        click.echo(f"… and {len(entries) - LISTED} more: wanbatch status", err=True)
-    if after.of(Kind.FAILED):
-        say("failed scenes were not billed", "mend their prompts, or run again with --retry-failed")
-    if after.of(Kind.HELD):
-        say("held scenes wait for you", "wanbatch resolve --help shows what you may decide")
-
-
-def interrupted(asked: Asked, after: Plan) -> None:
-    """Say what is left and how to go on."""
-    left = len(after.of(Kind.IN_FLIGHT, Kind.FETCH))
-    command_line = f"wanbatch run {asked.path}" + (" --simulate" if asked.simulate else "")
-    if asked.simulate and left:
-        hint = f"the built-in simulator forgets its tasks when it ends: start afresh with rm -r {asked.folder}"
-    else:
-        hint = f"go on with: {command_line}"
-    say(f"interrupted; {left} task{'s' if left != 1 else ''} stay with the service, nothing is lost", hint)
-
-
-def as_data(asked: Asked, after: Plan, saved: list[str], code: int) -> dict[str, object]:
-    """Return the result as JSON data; a contract, versioned."""
-    return {
-        "format": common.JSON_FORMAT,
-        "exit_code": code,
-        "folder": str(asked.folder),
-        "saved": saved,
-        "counts": {kind.name.lower(): len(after.of(kind)) for kind in Kind},
-        "scenes": [common.entry_json(entry) for entry in after.entries],
-    }
+    async with Simulator(speed=SIMULATED_SPEED, seed=randbits(32)) as simulator:
+        yield Account(Key("sk-simulated"), simulator.base_url)
+        counted = simulator.stats()
+        requests, most = len(counted["accepted_by_body"]), counted["max_open"].get("all", 0)
+        if not quiet:
+            note(f"simulator: {counted['accepted']} tasks for {requests} requests, at most {most} open at once")

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from secrets import randbits
 from typing import TYPE_CHECKING
 
 import click
@@ -70,13 +71,13 @@ def command(port: int, speed: float, render_s: float, slots: int, over_cap: str,
 
 
 async def serve(rules: "Rules", speed: float, port: int) -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal comes. Task ids are never those of an earlier simulator: journals outlive it."""
     from wanbatch.simulator.app import Simulator
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Simulator(rules, speed=speed, port=port) as simulator:
+    async with Simulator(rules, speed=speed, port=port, seed=randbits(32)) as simulator:
         click.echo(simulator.base_url)
-        click.echo(f"simulating; try: wanbatch run MANIFEST --base-url {simulator.base_url}", err=True)
+        click.echo(f"simulating; try: wanbatch run MANIFEST --base-url {simulator.base_url} --out out/trial", err=True)
         await stop.wait()

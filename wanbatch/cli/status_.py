@@ -1,5 +1,6 @@
 """`wanbatch status`: how far each scene is, read from the journal without disturbing a run."""
 
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 import click
 
 from wanbatch.cli import common
-from wanbatch.cli.door import echo_json
-from wanbatch.errors import Exit, WanbatchError
+from wanbatch.cli.door import echo_json, say
+from wanbatch.cli.terminal import columns
 from wanbatch.jobs import journal
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.plan import tell
-from wanbatch.jobs.state import Done, Ready
+from wanbatch.jobs.shelf import SUPERSEDED, final_path
+from wanbatch.jobs.state import Done, Held, Ready
 from wanbatch.views.text import duration, table
 
 WORDS = {
@@ -30,20 +32,20 @@ def command(where: Path, out: Path | None, as_json: bool) -> None:
 
     MANIFEST may also be an output folder, for a manifest that has moved or changed.
     """
-    folder = where if where.is_dir() else common.folder_of(common.manifest_of(where), out)
-    path = common.journal_path(folder)
-    if not path.exists():
-        raise WanbatchError(
-            f"no journal at {path}: nothing was run yet", exit_code=Exit.USAGE, hint=f"start with: wanbatch run {where}"
-        )
-    board = journal.read(path)
+    folder = common.folder_named(where, out, "status")
+    board = journal.read(common.journal_in(folder, where))
+    if not board.jobs:
+        raise common.nothing_run(folder, where)
     now = time.time()
     if as_json:
         echo_json(as_data(board, folder))
         return
-    header = ["scene", "state", "since", "what is known"]
-    click.echo(table([header, *(row(job, board, now) for job in shown(board))], common.columns()))
+    header = ["scene", "state", "changed", "what is known"]
+    click.echo(table([header, *(row(job, now) for job in shown(board))], columns(sys.stdout), right=(2,)))
     click.echo(summary(board))
+    held = next((job for job in board.jobs.values() if isinstance(job.state, Held)), None)
+    if held:
+        say("held scenes wait for you", f"{common.typed('wanbatch', 'resolve', where, held.stem)} --help")
 
 
 def shown(board: Board) -> list[Job]:
@@ -57,19 +59,23 @@ def forgotten(job: Job, board: Board) -> bool:
     return isinstance(job.state, Ready) and job.state.attempts == 0 and job.key != siblings[-1]
 
 
-def row(job: Job, board: Board, now: float) -> list[str]:
+def word(job: Job) -> str:
+    """Return a job's state in a word; a video that a newer one has replaced is superseded."""
+    if isinstance(job.state, Done) and job.state.path != final_path(job.stem):
+        return SUPERSEDED
+    return WORDS[type(job.state).__name__]
+
+
+def row(job: Job, now: float) -> list[str]:
     """Return a job's cells."""
     since = duration(now - (job.ended_at or job.planned_at))
-    state = WORDS[type(job.state).__name__]
-    if isinstance(job.state, Done) and board.by_scene[job.key.scene, job.key.take][-1] != job.key:
-        state = "superseded"
-    return [job.stem, state, since, tell(job)]
+    return [job.stem, word(job), f"{since} ago", tell(job)]
 
 
 def summary(board: Board) -> str:
     """Return the counts in one line."""
-    counts = Counter(WORDS[type(job.state).__name__] for job in shown(board))
-    return "status: " + ", ".join(f"{counts[word]} {word}" for word in WORDS.values() if counts[word])
+    counts = Counter(word(job) for job in shown(board))
+    return "status: " + ", ".join(f"{counts[one]} {one}" for one in (*WORDS.values(), SUPERSEDED) if counts[one])
 
 
 def as_data(board: Board, folder: Path) -> dict[str, object]:
@@ -83,7 +89,7 @@ def as_data(board: Board, folder: Path) -> dict[str, object]:
                 "job": str(job.key),
                 "scene": job.key.scene,
                 "take": job.key.take,
-                "state": WORDS[type(job.state).__name__],
+                "state": word(job),
                 "since": job.ended_at or job.planned_at,
                 "task_id": job.task_id,
                 "request_id": job.request_id,

@@ -4,9 +4,9 @@
 only (who is busy, when to look again) is kept apart and never written.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -116,6 +116,11 @@ class Agenda:
         """Return the earliest time, or infinity."""
         return self._entries[0][0] if self._entries else float("inf")
 
+    def next_after(self, now: float) -> float:
+        """Return the earliest time after `now`, or infinity."""
+        index = bisect_right(self._entries, now, key=lambda entry: entry[0])
+        return self._entries[index][0] if index < len(self._entries) else float("inf")
+
 
 OPEN = (InDoubt, Waiting, Cancelling)
 """States that hold a slot of the cap: the service has the task, or may have it."""
@@ -157,6 +162,9 @@ class Board:
         self.to_ask = Agenda()
         self.to_fetch = Agenda()
         self.strikes: Counter[JobKey] = Counter()
+        self.oddities: dict[JobKey, str] = {}
+        self.inherited: dict[JobKey, float] = {}
+        """Jobs that an earlier process left in doubt, and a time at which that process was gone."""
         self.last_submit_at = float("-inf")
         self.pause_until = float("-inf")
         self.refusals_in_a_row = 0
@@ -168,12 +176,25 @@ class Board:
 
         A task id belongs to at most one job: claiming it twice is refused.
         """
-        task_id = claim(event)
-        if task_id is not None and self.claimed.get(task_id, key) != key:
-            raise ValueError(f"task {task_id} belongs to {self.claimed[task_id]} already")
-        job = self.jobs.get(key)
-        if job is not None:
-            return remember(job, event, at)
+        return self.after_all([(key, event)], at)[0]
+
+    def after_all(self, events: Iterable[tuple[JobKey, Event]], at: float) -> list[Job]:
+        """Return what each event, after those before it, would make of its job. Like `after`."""
+        jobs: dict[JobKey, Job] = {}
+        claimed: dict[str, JobKey] = {}
+        found = []
+        for key, event in events:
+            task_id = claim(event)
+            if task_id is not None:
+                owner = self.claimed.get(task_id) or claimed.setdefault(task_id, key)
+                if owner != key:
+                    raise ValueError(f"task {task_id} belongs to {owner} already")
+            job = jobs.get(key) or self.jobs.get(key)
+            jobs[key] = remember(job, event, at) if job else self._born(key, event, at)
+            found.append(jobs[key])
+        return found
+
+    def _born(self, key: JobKey, event: Event, at: float) -> Job:
         state = evolve(None, event, at)
         assert isinstance(event, Planned)
         return Job(key, event.stem, event.outline, state, len(self.jobs), at)
@@ -189,9 +210,15 @@ class Board:
         task_id = claim(event)
         if task_id is not None:
             self.claimed[task_id] = key
+        if isinstance(event, SubmitIntended):
+            self.inherited.pop(key, None)
         self.jobs[key] = after
         self._count(after, +1)
         return after
+
+    def take_over(self, at: float) -> None:
+        """Say that whatever is in doubt now was left by a process that is gone."""
+        self.inherited = {key: at for key, job in self.jobs.items() if isinstance(job.state, InDoubt)}
 
     def _count(self, job: Job, step: int) -> None:
         self.counts[type(job.state)] += step
@@ -244,6 +271,15 @@ class Board:
         if action is Action.SUBMIT:
             self.submitting.discard(self.jobs[key].model)
         return action
+
+    def note_oddity(self, key: JobKey, what: str | None) -> None:
+        """Count how often the same odd thing was seen of a job in a row; None says that nothing odd was."""
+        again = what is not None and self.oddities.get(key) == what
+        self.strikes[key] = self.strikes[key] + 1 if again else int(what is not None)
+        if what is None:
+            self.oddities.pop(key, None)
+        else:
+            self.oddities[key] = what
 
     @property
     def unfinished(self) -> bool:

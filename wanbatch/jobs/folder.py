@@ -3,6 +3,7 @@
 Synchronous; knows names, sidecars and the journal, not the network.
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -41,24 +42,45 @@ def mend(journal: Journal, folder: Path, now: float) -> None:
 
 
 def whereabouts(folder: Path, job: Job) -> str | None:
-    """Return where a finished job's video is, if it is elsewhere than the journal says."""
-    if not isinstance(job.state, Done) or is_at(folder, job, job.state.path):
+    """Return where a finished job's video is, if it is elsewhere than the journal says.
+
+    A sidecar proves; without one, a name in `superseded/` that holds the job's digest does. A video where it
+    should be is believed to be the one, unless its sidecar is another job's.
+    """
+    if not isinstance(job.state, Done) or is_at(folder, job, job.state.path, unmarked=True):
         return None
-    places = (shelf.superseded_path(job.stem, job.key.digest), shelf.final_path(job.stem))
-    return next((path for path in places if path != job.state.path and is_at(folder, job, path)), None)
+    asides = [path for path in asides_of(folder, job) if path != job.state.path]
+    final = shelf.final_path(job.stem)
+    marked = (path for path in (*asides, final) if path != job.state.path and is_at(folder, job, path, unmarked=False))
+    return next(marked, None) or next((path for path in asides if is_at(folder, job, path, unmarked=True)), None)
 
 
-def is_at(folder: Path, job: Job, path: str) -> bool:
-    """Say whether the video at `path` is this job's, by the sidecar beside it."""
+def asides_of(folder: Path, job: Job) -> list[str]:
+    """Return the job's videos in `superseded/`: usually one, numbered if there are more."""
+    pattern = Path(shelf.superseded_path(job.stem, job.key.digest)).with_suffix(".*mp4").name
+    return sorted(f"{shelf.SUPERSEDED}/{path.name}" for path in (folder / shelf.SUPERSEDED).glob(pattern))
+
+
+def is_at(folder: Path, job: Job, path: str, *, unmarked: bool) -> bool:
+    """Say whether the video at `path` is this job's, by the sidecar beside it; `unmarked` is the answer without one."""
     video = folder / path
     try:
-        return video.is_file() and shelf.sidecar_sha256(video.with_suffix(".json").read_bytes(), job) is not None
+        if not video.is_file():
+            return False
+        return shelf.sidecar_sha256(video.with_suffix(".json").read_bytes(), job) is not None
+    except FileNotFoundError:
+        return unmarked
     except OSError:
         return False
 
 
 def move(folder: Path, old: str, new: str) -> None:
-    """Move a video of ours, and its sidecar, to another name within the output folder."""
+    """Move a video of ours, and its sidecar, to another name within the output folder. Raises OSError.
+
+    A video that has the name already is never overwritten.
+    """
+    if (folder / old).exists() and os.path.lexists(folder / new):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / new))
     (folder / new).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for suffix in (".json", ".mp4"):
         source = (folder / old).with_suffix(suffix)

@@ -8,13 +8,15 @@ doubled, swapped or changed line shows; a torn last line is cut off and said.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import socket
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -61,9 +63,14 @@ class Line:
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """Return an event's fields as JSON data. None and empty ones are left out: they are the fields' defaults."""
-    named = {field.name: getattr(event, field.name) for field in fields(event)}
-    return {name: value for name, value in named.items() if value is not None and value != {}}
+    """Return an event's fields as JSON data; those at their default are left out."""
+    named = {field.name: (getattr(event, field.name), default_of(field)) for field in fields(event)}
+    return {name: value for name, (value, default) in named.items() if value != default}
+
+
+def default_of(field: "Field[Any]") -> object:
+    """Return a field's default; MISSING for a field that has none."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def encode(line: Line, crc: int) -> tuple[bytes, int]:
@@ -72,7 +79,7 @@ def encode(line: Line, crc: int) -> tuple[bytes, int]:
     if line.job is not None:
         head["job"] = line.job
     text = json.dumps(head | line.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    body = text.encode()[:-1]
+    body = text.encode(errors="backslashreplace")[:-1]  # half a character stays the JSON escape that it came as
     crc = zlib.crc32(body, crc)
     return body + CRC_FIELD + f"{crc:08x}".encode() + b'"}\n', crc
 
@@ -92,7 +99,8 @@ def lines_of(content: bytes, path: Path) -> Iterator[tuple[Line, int, int]]:
     """Yield each whole line with its CRC and the offset after it. Raises JournalError for a bad one.
 
     An unterminated last line is a write that a crash cut short: it ends the iteration. One that lacks only its
-    line break was written whole.
+    line break was written whole. One with another byte in the line break's place, or with a zero byte, which is
+    never written, was whole and has been damaged.
     """
     crc, offset, number = 0, 0, 0
     while offset < len(content):
@@ -104,14 +112,23 @@ def lines_of(content: bytes, path: Path) -> Iterator[tuple[Line, int, int]]:
             if line.seq != number - 1:
                 raise ValueError(f"its number is {line.seq}")
         except (ValueError, KeyError, AttributeError, TypeError) as error:
-            if end < 0:
+            if end < 0 and not (b"\0" in raw or is_whole(raw[:-1], crc)):
                 return
             raise JournalError(
                 f"{path}: line {number} is damaged: {error}",
-                hint="nothing was submitted; restore the file from a backup, or move it away to start anew",
+                hint="nothing was submitted; restore the file from a backup: without it, what is being made now "
+                "is forgotten, and would be paid for again",
             ) from None
         offset = end + 1 if end >= 0 else len(content)
         yield line, crc, offset
+
+
+def is_whole(raw: bytes, crc: int) -> bool:
+    """Say whether `raw` is a line that follows the one with `crc`."""
+    try:
+        return bool(decode(raw, crc))
+    except ValueError:
+        return False
 
 
 def replay(lines: Iterator[Line], path: Path) -> Board:
@@ -180,22 +197,27 @@ class Journal:
         Raises JournalLocked, JournalError.
         """
         try:
+            new = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             journal = cls(path, lock(path))
         except OSError as error:
-            raise JournalError(f"cannot open {path}: {error.strerror}", hint="--out names another folder") from None
+            raise JournalError(f"cannot open {path}: {why(error)}", hint="--out names another folder") from None
         try:
             journal._load(now)
+            for folder in (path.parent, *(folder.parent for folder in new)):
+                disk.sync_folder(folder)
+        except OSError as error:
+            journal.close()
+            raise JournalError(f"cannot mend {path}: {why(error)}", hint="--out names another folder") from None
         except BaseException:
             journal.close()
             raise
         return journal
 
     def _load(self, now: float) -> None:
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise JournalError(f"cannot read {self.path}: {error.strerror}") from None
+        # The file that is locked, whatever its path names by now.
+        with open(self._fd, "rb", closefd=False) as stream:
+            content = stream.read()
 
         def followed() -> Iterator[Line]:
             for line, crc, end in lines_of(content, self.path):
@@ -203,6 +225,7 @@ class Journal:
                 yield line
 
         self.board = replay(followed(), self.path)
+        self.board.take_over(now)
         self.torn_bytes = len(content) - self._end
         if self.torn_bytes:
             self._keep_torn(content[self._end :])
@@ -211,12 +234,11 @@ class Journal:
             self._write(b"\n")
         if not self._seq:
             self._append(Line(0, now, "Opened", None, {"format": FORMAT, "tool": __version__, "host": host()}))
-            disk.sync_folder(self.path.parent)
 
     def _keep_torn(self, tail: bytes) -> None:
         kept = self.path.with_name(f"{self.path.stem}.torn-{self._seq}")
         with contextlib.suppress(OSError):
-            kept.write_bytes(tail)
+            disk.write_whole(kept, tail)
 
     def record(self, key: JobKey, event: Event, at: float) -> None:
         """Write an event and change the board: on disk first. Raises JournalError; then nothing may be submitted."""
@@ -229,8 +251,8 @@ class Journal:
         """Write many events with one sync: for what is planned, which no money depends on yet."""
         at, raw, crc, seq = round(at, 3), bytearray(), self._crc, self._seq
         events = tuple(events)
+        self.board.after_all(events, at)
         for key, event in events:
-            self.board.after(key, event, at)
             encoded, crc = encode(Line(seq, at, type(event).__name__, str(key), event_fields(event)), crc)
             raw += encoded
             seq += 1
@@ -288,6 +310,8 @@ def lock(path: Path) -> int:
     The lock is on the journal itself: a separate lock file could be deleted, and then there are two holders.
     """
     while True:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -311,13 +335,29 @@ def same_file(fd: int, path: Path) -> bool:
 
 
 def holder(path: Path) -> str:
-    """Say in words who holds the lock, as far as its last run noted."""
-    noted = "its process is not known"
-    with contextlib.suppress(OSError, JournalError):
-        for line, _, _ in lines_of(path.read_bytes(), path):
-            if line.event == "RunStarted":
-                noted = f"process {line.fields.get('pid')} on {line.fields.get('host')}"
-    return noted
+    """Say in words who holds the lock, as far as the last run noted. Reads one line, not all."""
+    noted: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        content = path.read_bytes()
+        start = content.rindex(b"\n", 0, content.rindex(b'"event":"RunStarted"')) + 1
+        noted = json.loads(content[start : content.index(b"\n", start)])
+    if "pid" not in noted or (noted["host"] == host() and not is_alive(noted["pid"])):
+        return "its process is not known"
+    return f"process {noted['pid']} on {noted['host']}"
+
+
+def is_alive(pid: int) -> bool:
+    """Say whether a process of this machine exists."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
+
+
+def why(error: OSError) -> str:
+    """Say in words what the system said."""
+    return "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
 def host() -> str:

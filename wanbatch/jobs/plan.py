@@ -3,7 +3,7 @@
 Knows no clock (`now` is given), no disk (`files` is given) and no prices (`price` is given).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -84,21 +84,26 @@ def plan(
     *,
     keep_changed: bool,
     price: PriceOf,
+    asked_for: Collection[JobKey] = (),
 ) -> Plan:
-    """Return the plan. `files` maps paths in the output folder to sizes in bytes."""
+    """Return the plan. `files` maps paths in the output folder to sizes in bytes.
+
+    `asked_for` is everything that the manifest asks for, when `wanted` is a selection of it.
+    """
     wanted = tuple(wanted)
     looked = [Look(one, board, files, now, keep_changed).entry(price(one.request)) for one in wanted]
-    return Plan((*looked, *departed({one.key for one in wanted}, board)))
+    keys = {one.key for one in wanted}
+    return Plan((*looked, *beside(keys, asked_for or keys, board)))
 
 
-def departed(wanted: set[JobKey], board: Board) -> tuple[Entry, ...]:
-    """Return what no manifest asks for any more and the service still has: it is paid for, so it is collected."""
+def beside(wanted: set[JobKey], asked_for: Collection[JobKey], board: Board) -> tuple[Entry, ...]:
+    """Return what the service still has beside what is wanted now: it is paid for, so it is collected."""
     entries = []
     for key, job in board.jobs.items():
         if key in wanted or not isinstance(job.state, InDoubt | Waiting | Cancelling | Rendered | Held):
             continue
         kind = Kind.HELD if isinstance(job.state, Held) else Kind.IN_FLIGHT
-        reason = f"{tell(job)}; the manifest no longer asks for it"
+        reason = tell(job) if key in asked_for else f"{tell(job)}; the manifest no longer asks for it"
         entries.append(Entry(key, kind, reason, duration(job), None, task_id=job.task_id))
     return tuple(entries)
 
@@ -130,8 +135,8 @@ def tell(job: Job) -> str:
             return f"{code}: {message}" if message else code
         case Canceled():
             return "canceled"
-        case Done(path=path):
-            return path
+        case _:
+            return job.state.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +158,9 @@ class Look:
         """Return the entry."""
         job = self.board.jobs.get(self.wanted.key)
         kind, reason, changes = self.unknown() if job is None else self.known(job)
-        path = self.final if kind in (Kind.DONE, Kind.KEPT) else None
+        path = self.final if kind is Kind.KEPT else None
+        if kind is Kind.DONE and job is not None and isinstance(job.state, Done):
+            path = self.place(job, job.state)
         task_id = job.task_id if job else None
         return Entry(self.wanted.key, kind, reason, self.wanted.request.duration, cost, changes, path, task_id)
 
@@ -173,35 +180,55 @@ class Look:
             case Ready(attempts=0):
                 return self.unknown()
             case _:
-                return Kind.NEW, tell(job), ()
+                taken = self.taken()
+                return (Kind.HELD, taken, ()) if taken else (Kind.NEW, tell(job), ())
+
+    def place(self, job: Job, state: Done) -> str | None:
+        """Return where a finished job's video is; None when it is gone."""
+        places = (state.path, shelf.superseded_path(job.stem, job.key.digest))
+        return next((path for path in places if path in self.files), None)
 
     def finished(self, job: Job, state: Done) -> tuple[Kind, str]:
         """Judge a job whose video was saved: it is still there, elsewhere, or gone."""
-        if state.path in self.files:
-            if state.path != self.final:
-                return Kind.RESTORE, f"made before; from {state.path}"
-            edited = self.files[state.path] != state.size_bytes
-            return Kind.DONE, f"{state.path}, edited since" if edited else state.path
-        aside = shelf.superseded_path(job.stem, job.key.digest)
-        if aside in self.files:
-            return Kind.RESTORE, f"made before; from {aside}"
+        path = self.place(job, state)
+        if path == self.final:
+            edited = self.files[path] != state.size_bytes
+            return Kind.DONE, f"{path}, edited since" if edited else path
+        if path is not None:
+            taken = self.taken()
+            return (Kind.DONE, f"{path}; {taken}") if taken else (Kind.RESTORE, f"made before; from {path}")
         if self.now < state.expires_at:
             return Kind.FETCH, f"{state.path} was deleted; the service still has it"
         return Kind.HELD, f"{state.path} was deleted, and the service no longer has it"
 
+    def siblings(self) -> list[Job]:
+        """Return the jobs that this scene's take has had."""
+        key = self.wanted.key
+        return [self.board.jobs[other] for other in self.board.by_scene.get((key.scene, key.take), [])]
+
+    def taken(self) -> str | None:
+        """Say that a file has the video's name that is none of ours; None when none has.
+
+        A sibling that is Rendered may own it: a crash may have come between its new name and the journal.
+        """
+        if self.final not in self.files:
+            return None
+        states = [job.state for job in self.siblings()]
+        if any(isinstance(s, Rendered) or (isinstance(s, Done) and s.path == self.final) for s in states):
+            return None
+        return f"{self.final} exists, and the journal knows nothing of it: move it away"
+
     def unknown(self) -> tuple[Kind, str, tuple[str, ...]]:
         """Judge a request that was never sent: the scene is new, or it has changed."""
-        key = self.wanted.key
-        siblings = [self.board.jobs[other] for other in self.board.by_scene.get((key.scene, key.take), [])]
-        earlier = [j for j in siblings if j.key != key and not isinstance(j.state, Ready | Failed | Canceled)]
-        owned = any(isinstance(job.state, Done | Rendered) for job in earlier)
-        if self.final in self.files and not owned:
-            return Kind.HELD, f"{self.final} exists, and the journal knows nothing of it: move it away", ()
+        taken = self.taken()
+        if taken:
+            return Kind.HELD, taken, ()
+        earlier = [job for job in self.siblings() if not isinstance(job.state, Ready | Failed | Canceled)]
         if not earlier:
             return Kind.NEW, "new", ()
         latest = max(earlier, key=lambda job: job.submitted_at or 0.0)
         changes = differences(latest.outline, self.wanted.request.outline())
-        if self.keep_changed:
+        if self.keep_changed and any(not isinstance(j.state, Done) or self.place(j, j.state) for j in earlier):
             return Kind.KEPT, "changed since, kept as the manifest says", changes
         return Kind.STALE, "changed since it was made", changes
 

@@ -44,6 +44,8 @@ class Limits:
     concurrency: int = 5
     downloads: int = 4
     submit_rate: float = 5.0
+    ask_rate: float = 20.0
+    """Queries, lists and cancels together; the client keeps it."""
     asks_at_once: int = 20
     poll_interval_s: float = 15.0
     settle_s: float = 180.0
@@ -76,15 +78,24 @@ def select(board: Board, now: float, limits: Limits) -> Selection:
 
 def fetches(board: Board, now: float, limits: Limits) -> list[tuple[JobKey, Action]]:
     """Downloads have their own cap and hold no slot of the service's."""
-    free = limits.downloads - board.doing[Action.FETCH]
+    free = free_fetches(board, limits)
     return [(key, Action.FETCH) for key, _ in zip(board.to_fetch.due(now), range(free), strict=False)]
 
 
 def asks(board: Board, now: float, limits: Limits) -> list[tuple[JobKey, Action]]:
     """Polls, reconciliations and cancels share one cap; the client spaces them to the account's rate."""
-    under_way = board.doing[Action.POLL] + board.doing[Action.RECONCILE] + board.doing[Action.CANCEL]
-    free = limits.asks_at_once - under_way
+    free = free_asks(board, limits)
     return [(key, question(board.jobs[key])) for key, _ in zip(board.to_ask.due(now), range(free), strict=False)]
+
+
+def free_fetches(board: Board, limits: Limits) -> int:
+    """Return how many more downloads may start."""
+    return limits.downloads - board.doing[Action.FETCH]
+
+
+def free_asks(board: Board, limits: Limits) -> int:
+    """Return how many more questions may be asked at once."""
+    return limits.asks_at_once - sum(board.doing[action] for action in (Action.POLL, Action.RECONCILE, Action.CANCEL))
 
 
 def question(job: Job) -> Action:
@@ -119,11 +130,19 @@ def submit_at(board: Board, limits: Limits) -> float:
 
 
 def wake_at(board: Board, now: float, limits: Limits) -> float:
-    """Return when to look again although nothing was seen. Times that have passed wait for a performer."""
-    times = [board.to_fetch.next_at(), board.to_ask.next_at()]
+    """Return when to look again although nothing was seen.
+
+    What could have started by now, and what meets a cap that is full, waits for a performer to come back.
+    """
+    times = [float("inf")]
+    if free_fetches(board, limits) > 0:
+        times.append(board.to_fetch.next_after(now))
+    if free_asks(board, limits) > 0:
+        times.append(board.to_ask.next_after(now))
     if board.open_tasks < limits.concurrency:
-        times.append(max(board.to_submit.next_at(), submit_at(board, limits)))
-    return min((at for at in times if at > now), default=float("inf"))
+        start = max(board.to_submit.next_at(), submit_at(board, limits))
+        times.append(start if start > now else board.to_submit.next_after(now))
+    return min(times)
 
 
 def poll_after(job: Job, now: float, limits: Limits) -> float:
@@ -165,7 +184,8 @@ def judge(board: Board, key: JobKey, seen: saw.Seen, now: float, limits: Limits)
         case saw.Searched():
             assert isinstance(job.state, InDoubt)
             doubt = Doubt(job.state, job.model, job.prompt_hash, limits.post_timeout_s + limits.settle_s)
-            return reconcile(doubt, seen, board.claimed, now, on_absent=limits.on_absent)
+            settled = now >= settled_at(board, job, limits)
+            return reconcile(doubt, seen, board.claimed, now, settled=settled, on_absent=limits.on_absent)
         case saw.CancelAnswered(refused=refused, view=view):
             event = judge_task(board, job, view, now, limits) if isinstance(view, saw.TaskView) else None
             return event if event or not refused else CancelRefused()
@@ -173,16 +193,28 @@ def judge(board: Board, key: JobKey, seen: saw.Seen, now: float, limits: Limits)
             return VideoSaved(path, size, sha256)
         case saw.NotSaved():
             return judge_download(job, seen, now)
-        case saw.ReadFailed():
-            return None
+        case _:
+            return judge_silence(board, job, now)
+
+
+def settled_at(board: Board, job: Job, limits: Limits) -> float:
+    """Return from when on the task list shows all that the POST of a job in doubt could make.
+
+    The settling time counts from the POST's last byte. That left at the latest when the POST was seen to end,
+    or when its process was gone, or when its time was over.
+    """
+    assert isinstance(job.state, InDoubt)
+    sent_by = job.state.since + limits.post_timeout_s if job.state.sent_by is None else job.state.sent_by
+    return min(sent_by, board.inherited.get(job.key, float("inf"))) + limits.settle_s
 
 
 def judge_submit(board: Board, job: Job, seen: saw.SubmitOutcome, now: float) -> Event:
     """Only an answer moves a job out of doubt; silence is written down with what little came."""
     tries = board.refusals_in_a_row
     match seen:
-        case saw.Accepted(task_id=task_id) if task_id in board.claimed:
-            return SubmitUnclear(f"the service answered with task {task_id}, which {board.claimed[task_id]} has")
+        case saw.Accepted(task_id=task_id, request_id=request_id) if task_id in board.claimed:
+            reason = f"the service answered with task {task_id}, which {board.claimed[task_id]} has"
+            return SubmitUnclear(reason, request_id)
         case saw.Accepted(task_id=task_id, request_id=request_id):
             return SubmitAccepted(task_id, request_id)
         case saw.NotSent(reason=reason):
@@ -194,8 +226,8 @@ def judge_submit(board: Board, job: Job, seen: saw.SubmitOutcome, now: float) ->
         case saw.Refused(kind=Kind.ACCOUNT, code=code, message=message):
             # The run stops; the scene itself is as good as before and goes again at once in the next run.
             return SubmitRefused(code, message, now)
-        case saw.Refused(code=code, message=message, retry_after_s=asked):
-            return SubmitRefused(code, message, now + pause(tries, job.key, asked))
+        case _:
+            return SubmitRefused(seen.code, seen.message, now + pause(tries, job.key, seen.retry_after_s))
 
 
 def judge_task(board: Board, job: Job, view: saw.TaskView, now: float, limits: Limits) -> Event | None:
@@ -208,7 +240,7 @@ def judge_task(board: Board, job: Job, view: saw.TaskView, now: float, limits: L
             return strike(board, job, 3, "the task succeeded and is billed, but the service shows no video")
         case "FAILED":
             attempts = getattr(job.state, "attempt", 0)
-            again = view.kind is Kind.SERVICE and attempts < limits.attempts
+            again = view.kind in (Kind.SERVICE, Kind.RATE) and attempts < limits.attempts
             return TaskFailed(view.code, view.message, now + backoff(attempts, job.key) if again else None)
         case "CANCELED":
             return TaskCanceled()
@@ -221,8 +253,16 @@ def judge_task(board: Board, job: Job, view: saw.TaskView, now: float, limits: L
 
 
 def strike(board: Board, job: Job, most: int, reason: str) -> Event | None:
-    """Hold the job when the same odd answer came `most` times in a row in this run."""
+    """Hold the job when the same odd answer came `most` times in a row in this run, this one included."""
     return HeldForReview(reason) if board.strikes[job.key] + 1 >= most else None
+
+
+def judge_silence(board: Board, job: Job, now: float) -> Event | None:
+    """A question without an answer says nothing, until what it is about is past its time at the service."""
+    kept_until = job.state.expires_at if isinstance(job.state, Rendered) else (job.submitted_at or now) + TASK_LIFE_S
+    if now <= kept_until:
+        return None
+    return strike(board, job, 5, "no answer within the 24 h that the service keeps a task; it may have been billed")
 
 
 def judge_download(job: Job, seen: saw.NotSaved, now: float) -> Event | None:
@@ -234,11 +274,14 @@ def judge_download(job: Job, seen: saw.NotSaved, now: float) -> Event | None:
 
 
 def expiry(url: str) -> float | None:
-    """Return the epoch seconds at which a signed URL ends, from its own `Expires`; None if it does not say."""
+    """Return the epoch seconds at which a signed URL ends, from its own `Expires`; None if it does not say.
+
+    More than eleven digits are no time that this program will see.
+    """
     _, _, query = url.partition("?")
     for part in query.split("&"):
         name, _, value = part.partition("=")
-        if name == "Expires" and value.isdecimal():
+        if name == "Expires" and value.isdecimal() and len(value) <= 11:
             return float(value)
     return None
 
@@ -279,7 +322,7 @@ def next_look(board: Board, job: Job, seen: saw.Seen, now: float, limits: Limits
         case saw.NotSaved():
             return None
         case _ if isinstance(job.state, InDoubt):
-            settled = job.state.since + limits.settle_s
+            settled = settled_at(board, job, limits)
             return settled if settled > now else now + limits.poll_interval_s
         case _ if isinstance(job.state, Rendered):
             return now
@@ -287,12 +330,18 @@ def next_look(board: Board, job: Job, seen: saw.Seen, now: float, limits: Limits
             return poll_after(job, now, limits)
 
 
-def is_odd(seen: saw.Seen) -> bool:
-    """Say whether an answer counts as a strike: several in a row mean something."""
+def oddity(seen: saw.Seen) -> str | None:
+    """Return in a word what is odd about an answer: several of the same in a row mean something."""
     match seen:
-        case saw.TaskView(status="SUCCEEDED", video_url=None) | saw.TaskView(status="UNKNOWN"):
-            return True
-        case saw.ReadFailed() | saw.NotSaved():
-            return True
+        case saw.TaskView(status="SUCCEEDED", video_url=url) if not url:
+            return "no video"
+        case saw.TaskView(status="UNKNOWN"):
+            return "not known"
+        case saw.CancelAnswered(view=view):
+            return oddity(view)
+        case saw.ReadFailed():
+            return "no answer"
+        case saw.NotSaved():
+            return "not saved"
         case _:
-            return False
+            return None

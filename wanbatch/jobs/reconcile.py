@@ -4,7 +4,7 @@ There is no idempotency key, and a list row carries no prompt. What there is: th
 each row (exact), and the prompt that a SUCCEEDED task echoes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from wanbatch.jobs.seen import Row, Searched, TaskView
@@ -41,13 +41,14 @@ def may_be(doubt: Doubt, row: Row, claimed: Mapping[str, JobKey], clock_offset_s
 
 
 def reconcile(
-    doubt: Doubt, searched: Searched, claimed: Mapping[str, JobKey], now: float, *, on_absent: str
+    doubt: Doubt, searched: Searched, claimed: Mapping[str, JobKey], now: float, *, settled: bool, on_absent: str
 ) -> TaskAdopted | SubmitDisproved | HeldForReview | None:
     """Return what the task list proves about the doubt; None when it is too early to say.
 
     A request id proves. A prompt proves once its task SUCCEEDED, if no other candidate shows it and none may
-    still come to. Absence is believed only from two readings that agree, and then `on_absent` decides:
-    `hold` leaves it to a person, `resubmit` accepts the risk.
+    still come to: so not before the doubt is `settled`, when all that the POST could make is in the list, and
+    only from two readings that agree. Of absence `on_absent` decides: `hold` leaves it to a person, `resubmit`
+    accepts the risk; but a candidate that cannot be told is no absence.
     """
     rows = [row for row in searched.candidates if may_be(doubt, row, claimed, searched.clock_offset_s)]
     for row in rows:
@@ -55,7 +56,7 @@ def reconcile(
             return TaskAdopted(row.task_id, "the create call's request id")
     if now - doubt.state.since > TOO_OLD_S:
         return HeldForReview("too old to be found in the task list; it may have been billed")
-    if not searched.agreed:
+    if not settled or not searched.agreed:
         return None
     views = {view.task_id: view for view in searched.views}
     if any(row.task_id not in views or views[row.task_id].status not in ENDED for row in rows):
@@ -64,8 +65,10 @@ def reconcile(
     if len(matching) == 1:
         return TaskAdopted(matching[0].task_id, "time, model and prompt")
     if matching:
-        names = ", ".join(row.task_id for row in matching)
-        return HeldForReview(f"several tasks of the account match: {names}")
+        return HeldForReview(f"several tasks of the account match: {names(matching)}")
+    silent = [row for row in rows if says_nothing(views[row.task_id])]
+    if silent:
+        return HeldForReview(f"tasks of the account may be it, but show no prompt: {names(silent)}")
     if on_absent == "resubmit":
         return SubmitDisproved("no task of the account matches", now)
     return HeldForReview("no task of the account matches; it may still have been billed")
@@ -73,4 +76,17 @@ def reconcile(
 
 def shows(view: TaskView, prompt_hash: str) -> bool:
     """Say whether the task echoes the prompt. Only a SUCCEEDED one does."""
-    return view.orig_prompt is not None and text_hash(view.orig_prompt) == prompt_hash
+    try:
+        return view.orig_prompt is not None and text_hash(view.orig_prompt) == prompt_hash
+    except UnicodeEncodeError:  # half a character: no prompt of ours
+        return False
+
+
+def says_nothing(view: TaskView) -> bool:
+    """Say whether the task may have been billed and does not echo whose prompt it was."""
+    return view.orig_prompt is None and view.status in ("SUCCEEDED", "UNKNOWN")
+
+
+def names(rows: Iterable[Row]) -> str:
+    """Return the rows' task ids, for people."""
+    return ", ".join(row.task_id for row in rows)

@@ -66,7 +66,7 @@ def sidecar(job: Job, request: Request | None, size_bytes: int, sha256: str) -> 
         "size_bytes": size_bytes,
         "sha256": sha256,
     }
-    return (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode()
+    return (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode(errors="backslashreplace")
 
 
 def sidecar_sha256(content: bytes, job: Job) -> str | None:

@@ -23,6 +23,8 @@ class InDoubt:
     since: float
     request_id: str | None = None
     """The create call's request id, if at least the response's headers arrived: an exact match in the task list."""
+    sent_by: float | None = None
+    """When the POST had ended without an answer (epoch seconds): no byte of it left later. None: that was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ def evolve(state: State | None, event: Event, at: float) -> State:  # noqa: C901
         case InDoubt(attempt=n), SubmitAccepted(task_id=task):
             return Waiting(n, task)
         case InDoubt(), SubmitUnclear(request_id=request_id):
-            return replace(state, request_id=request_id or state.request_id)
+            return replace(state, request_id=request_id or state.request_id, sent_by=at)
         case InDoubt(attempt=n), SubmitRefused():
             return again_or_failed(n, event)
         case InDoubt(attempt=n), SubmitDisproved(reason=reason, retry_at=retry_at):

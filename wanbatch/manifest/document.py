@@ -8,6 +8,7 @@ reads JSON: unquoted `16:9`, `010`, `no` and `2026-06-12` are the text that they
 import re
 import sys
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
 """The language needs 5."""
 MAX_EXPANDED = 500_000
-"""Nodes that aliases and merges may add. What is written out is bounded by its size, so only copies count."""
+EXPANDED_PER_NODE = 10
+"""Nodes that aliases and merges may add: so many, and so many more for each that is written out."""
 MAX_DIGITS = 300
 """A longer number is no number; 4,300 digits would make `int` raise."""
 
@@ -32,11 +34,23 @@ CONSTANTS: dict[str, object] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 NUMERIC_START = frozenset("-0123456789")
-CUT = re.compile(r"[ \t]+#")
+LINE_BREAK = re.compile(r"\r\n?|\n")
+CUT = re.compile(r"[ \t]+(?=#)")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """What no text of a manifest may hold. Tabs and line breaks are judged where they matter."""
 
+LIST_END: Any = yaml.SequenceEndEvent
+MAPPING_END: Any = yaml.MappingEndEvent
+
+BOM = "\ufeff"
+"""What some editors put at the start of a file. No part of its text."""
+
 DataPath = tuple[str | int, ...]
+
+
+def character(char: str) -> str:
+    """Return what kind of character a text must not hold."""
+    return "half a character (a lone surrogate)" if "\ud800" <= char <= "\udfff" else "a control character"
 
 
 class Spot(NamedTuple):
@@ -58,9 +72,9 @@ class Document:
     data: Any
     root: Spot | None
     problems: tuple[Problem, ...] = ()
-    cut: frozenset[int] = frozenset()
-    """Offsets of unquoted scalars that ` #` ends: what follows was taken for a comment."""
-    line_starts: tuple[int, ...] = field(default=(), repr=False)
+    cut: Mapping[int, int] = field(default_factory=dict)
+    """Unquoted scalars that ` #` ends, and aliases of such: by its offset, that of the `#`."""
+    line_starts: tuple[int, ...] = field(default=(0,), repr=False)
 
     def spot(self, path: DataPath) -> Spot | None:
         """Return the spot of `path`, or of the nearest thing around it."""
@@ -81,9 +95,27 @@ class Document:
         if spot is None:
             return self.at(0, 0)
         if key:
-            step = path[-1] if path else ""
-            return self.at(spot.key, spot.key + len(str(step)))
+            quotes = 2 if self.text[spot.key] in "\"'" else 0
+            return self.at(spot.key, spot.key + len(str(path[-1] if path else "")) + quotes)
         return self.at(spot.start, spot.end)
+
+    def remark(self, path: DataPath) -> Place | None:
+        """Return the place of the comment that cuts the text at `path` short; None for a text that is whole."""
+        spot = self.spot(path)
+        if spot is None or spot.start not in self.cut:
+            return None
+        return self.at(self.cut[spot.start], len(self.text))
+
+    def find(self, path: DataPath, char: str) -> Place:
+        """Return the place of a character in the text at `path`; of the whole text where an escape stands for it."""
+        spot = self.spot(path)
+        at = self.text.find(char, spot.start, spot.end) if spot else -1
+        return self.place(path) if at < 0 else self.at(at, at + 1)
+
+    def written(self, path: DataPath) -> str:
+        """Return the number or constant at `path` as it is written; for an alias, the alias."""
+        spot = self.spot(path)
+        return self.text[spot.start : spot.end].split()[-1] if spot and spot.end > spot.start else ""
 
     def at(self, start: int, end: int) -> Place:
         """Return the place of the characters from `start` to `end`, at most to the end of the line."""
@@ -92,17 +124,26 @@ class Document:
 
 def place_in(file: str, text: str, line_starts: tuple[int, ...], start: int, end: int) -> Place:
     """Return the place of an offset range."""
-    line = bisect_right(line_starts, start) - 1 if line_starts else 0
-    begin = line_starts[line] if line_starts else 0
-    stop = text.find("\n", begin)
-    source = text[begin : stop if stop >= 0 else len(text)].rstrip("\r")
+    line = bisect_right(line_starts, start) - 1
+    begin = line_starts[line]
+    stop = line_starts[line + 1] if line + 1 < len(line_starts) else len(text)
+    source = text[begin:stop].rstrip("\r\n")
     width = max(1, min(end, begin + len(source)) - start)
     return Place(file, line + 1, start - begin + 1, width, source)
 
 
 def starts_of_lines(text: str) -> tuple[int, ...]:
     """Return the offset of each line's first character."""
-    return (0, *(match.end() for match in re.finditer("\n", text)))
+    return (0, *(match.end() for match in LINE_BREAK.finditer(text)))
+
+
+class Anchored(NamedTuple):
+    """What an alias repeats. `size` counts nodes, `height` levels below."""
+
+    value: object
+    spot: Spot
+    size: int = 1
+    height: int = 0
 
 
 class Stop(Exception):
@@ -113,15 +154,13 @@ class Builder:
     """Builds data and spots from events. `problems` is what was wrong on the way."""
 
     def __init__(self, file: str, text: str) -> None:
-        self.file = file
-        self.text = text
+        self.file, self.text = file, text
         self.lines = starts_of_lines(text)
-        self.cuts = {match.start() for match in CUT.finditer(text)}
-        self.cut: set[int] = set()
+        self.remarks = {match.start(): match.end() for match in CUT.finditer(text)}
+        self.cut: dict[int, int] = {}
         self.problems: list[Problem] = []
-        self.anchors: dict[str, tuple[object, Spot, int] | None] = {}
-        self.nodes = 0
-        self.expanded = 0
+        self.anchors: dict[str, Anchored | None] = {}
+        self.nodes = self.expanded = self.deepest = 0
 
     def problem(self, code: str, start: int, end: int, message: str, hint: str = "") -> None:
         """Note a problem."""
@@ -154,41 +193,47 @@ class Builder:
         self.nodes += 1
         kind = type(event)
         if kind is yaml.AliasEvent:
-            return self.alias(event)
+            return self.alias(event, depth)
         if event.tag is not None and (kind is not yaml.ScalarEvent or event.tag != "!"):
             self.tag(event)
         if kind is yaml.ScalarEvent:
             value, spot = self.scalar(event)
-        elif depth >= MAX_DEPTH:
-            at = event.start_mark.index
-            self.problem("E006", at, at + 1, f"nested deeper than {MAX_DEPTH} levels", "the language needs five")
-            raise Stop
-        else:
-            first = self.nodes + self.expanded
             if event.anchor:
-                self.anchors[event.anchor] = None
-            build = self.mapping if kind is yaml.MappingStartEvent else self.sequence
-            value, spot = build(event, events, depth + 1)
-            if event.anchor:
-                self.anchors[event.anchor] = (value, spot, self.nodes + self.expanded - first + 1)
+                self.anchors[event.anchor] = Anchored(value, spot)
             return value, spot
-        if event.anchor:
-            self.anchors[event.anchor] = (value, spot, 1)
+        self.descend(depth + 1, event)
+        build = self.mapping if kind is yaml.MappingStartEvent else self.sequence
+        if not event.anchor:
+            return build(event, events, depth + 1)
+        first, outside = self.nodes + self.expanded, self.deepest
+        self.anchors[event.anchor], self.deepest = None, depth
+        value, spot = build(event, events, depth + 1)
+        size, height = self.nodes + self.expanded - first + 1, self.deepest - depth
+        self.anchors[event.anchor], self.deepest = Anchored(value, spot, size, height), max(self.deepest, outside)
         return value, spot
+
+    def descend(self, depth: int, event: Any) -> None:
+        """Count a level, its own or an alias's."""
+        if depth > MAX_DEPTH:
+            at = event.start_mark.index
+            hint = "take brackets away: a manifest needs five levels"
+            self.problem("E006", at, at + 1, f"nested deeper than {MAX_DEPTH} levels", hint)
+            raise Stop
+        self.deepest = max(self.deepest, depth)
 
     def tag(self, event: Any) -> None:
         """Refuse a tag: the language has plain data only."""
         at = event.start_mark.index
         word = self.text[at:].split(maxsplit=1)[0][:40] if at < len(self.text) else "!"
-        self.problem("E004", at, at + len(word), f"YAML tag {word}", "remove the tag; quote the value if it is text")
+        self.problem("E004", at, at + len(word), f"a YAML tag, {word}", "remove the tag; quote the value if it is text")
 
     def scalar(self, event: Any) -> tuple[object, Spot]:
         """Return a scalar as YAML 1.2 reads JSON."""
         start, end, text = event.start_mark.index, event.end_mark.index, event.value
         spot = Spot(start, end, start)
         if event.style is None or event.style == "":
-            if end in self.cuts:
-                self.cut.add(start)
+            if end in self.remarks:
+                self.cut[start] = self.remarks[end]
             if text in CONSTANTS:
                 return CONSTANTS[text], spot
             if text[0] in NUMERIC_START and (match := NUMBER.match(text)):
@@ -201,9 +246,8 @@ class Builder:
         """Refuse what only an escape can bring in."""
         found = CONTROL.search(text)
         assert found
-        name = f"\\u{ord(found[0]):04x}"
-        what = "a lone surrogate" if "\ud800" <= found[0] <= "\udfff" else "a control character"
-        self.problem("E008", spot.start, spot.end, f"{what}, {name}, in a text", "remove the escape")
+        message = f"{character(found[0])}, U+{ord(found[0]):04X}, in a text"
+        self.problem("E008", spot.start, spot.end, message, "remove its escape, the part that starts with a backslash")
 
     def number(self, text: str, match: re.Match[str], spot: Spot) -> object:
         """Return a JSON number."""
@@ -218,26 +262,28 @@ class Builder:
             return 0
         return value
 
-    def alias(self, event: Any) -> tuple[object, Spot]:
+    def alias(self, event: Any, depth: int) -> tuple[object, Spot]:
         """Return what the anchor names: shared, and counted as often as it is seen."""
         at, end, name = event.start_mark.index, event.end_mark.index, event.anchor
         known = self.anchors.get(name)
         if known is None:
             if name in self.anchors:
-                self.problem(
-                    "E005", at, end, f"*{name} stands inside what it repeats", "an alias cannot contain itself"
-                )
+                message, hint = f"*{name} stands inside what it repeats", f"write the value out instead of *{name}"
             else:
-                self.problem("E005", at, end, f"no anchor &{name} before this alias", "write the anchor first")
+                message = f"*{name} repeats a value, but no value above is marked &{name}"
+                hint = f"put &{name} before the value to repeat; a text that starts with * needs quotes"
+            self.problem("E005", at, end, message, hint)
             return None, Spot(at, end, at)
-        value, spot, size = known
-        self.expand(size, at, end)
-        return value, Spot(at, end, at, spot.inside)
+        self.descend(depth + known.height, event)
+        self.expand(known.size, at, end)
+        if known.spot.start in self.cut:
+            self.cut[at] = self.cut[known.spot.start]
+        return known.value, Spot(at, end, at, known.spot.inside)
 
     def expand(self, size: int, at: int, end: int) -> None:
         """Count what an alias or a merge adds."""
         self.expanded += size
-        if self.expanded > MAX_EXPANDED:
+        if self.expanded > MAX_EXPANDED + EXPANDED_PER_NODE * self.nodes:
             message = f"aliases repeat more than {MAX_EXPANDED:,} values"
             self.problem("E007", at, end, message, "write fewer aliases of aliases")
             raise Stop
@@ -246,9 +292,7 @@ class Builder:
         """Return a list."""
         values: list[object] = []
         inside: list[Spot] = []
-        for event in events:
-            if type(event) is yaml.SequenceEndEvent:
-                break
+        while type(event := next(events)) is not LIST_END:
             value, spot = self.node(event, events, depth)
             values.append(value)
             inside.append(spot)
@@ -260,9 +304,7 @@ class Builder:
         values: dict[str, object] = {}
         inside: dict[str, Spot] = {}
         merges: list[tuple[object, Spot]] = []
-        for event in events:
-            if type(event) is yaml.MappingEndEvent:
-                break
+        while type(event := next(events)) is not MAPPING_END:
             key, at, end = self.key(event, events, depth)
             value, spot = self.node(next(events), events, depth)
             if key == "<<":
@@ -270,7 +312,7 @@ class Builder:
             elif key in values:
                 first = self.line_of(inside[key].key)
                 hint = "keep one of the two; YAML itself would silently take the last"
-                self.problem("E003", at, end, f"{key!r} stands here for the second time; first in line {first}", hint)
+                self.problem("E003", at, end, f"`{key[:50]}` for the second time; first in line {first}", hint)
             elif key is not None:
                 values[key] = value
                 inside[key] = Spot(spot.start, spot.end, at, spot.inside)
@@ -285,6 +327,10 @@ class Builder:
         if type(event) is yaml.ScalarEvent:
             if event.tag is not None and event.tag != "!":
                 self.tag(event)
+            if CONTROL.search(event.value):
+                self.control(event.value, Spot(at, end, at))
+            if event.anchor:
+                self.anchors[event.anchor] = Anchored(event.value, Spot(at, end, at))
             return event.value, at, end
         self.node(event, events, depth)
         self.problem("E011", at, end, "a key must be plain text", "quote a key that starts with [ or {")
@@ -297,7 +343,8 @@ class Builder:
                 self.merge(values, inside, one, one_spot)
             return
         if not isinstance(source, dict) or not isinstance(spot.inside, dict):
-            self.problem("E005", spot.start, spot.end, "`<<` takes a mapping", "name one by its alias: `<<: *base`")
+            hint = "name one by its alias: `<<: *base`"
+            self.problem("E005", spot.start, spot.end, "`<<` takes a block of `key: value` lines", hint)
             return
         self.expand(len(source), spot.start, spot.end)
         for key, value in source.items():
@@ -319,23 +366,25 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     if len(raw) > max_bytes:
         problem = Problem(Place(str(path), 1, 1), "E001", f"larger than {max_bytes:,} bytes", "split it")
         raise ManifestInvalid(str(path), (problem,))
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     try:
-        return raw.decode(encoding)
+        return raw.decode(encoding).removeprefix(BOM)
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode(encoding, "replace")
-        place = Place(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
-        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        text = raw.decode(encoding, "replace").removeprefix(BOM)
+        at = len(raw[: error.start].decode(encoding, "replace").removeprefix(BOM))
+        place = place_in(str(path), text, starts_of_lines(text), at, at + 1)
+        message = f"byte 0x{raw[error.start]:02x} is not {encoding.upper()}"
         raise ManifestInvalid(str(path), (Problem(place, "E001", message, "save the file as UTF-8"),)) from None
 
 
 def parse(file: str, text: str) -> Document:
     """Return the document in `text`; what is wrong with it is in its `problems`, never raised."""
+    text = text.removeprefix(BOM)
     builder = Builder(file, text)
     bad = CONTROL.search(text)
     if bad:
-        name = f"U+{ord(bad[0]):04X}"
-        builder.problem("E008", bad.start(), bad.end(), f"control character {name}", "remove it")
+        hint = "save the file as UTF-8" if bad[0] == "\0" else "remove it"
+        builder.problem("E008", bad.start(), bad.end(), f"{character(bad[0])}, U+{ord(bad[0]):04X}", hint)
         return Document(file, text, None, None, tuple(builder.problems), line_starts=builder.lines)
     data: object = None
     root: Spot | None = None
@@ -346,5 +395,4 @@ def parse(file: str, text: str) -> Document:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         offset, message, hint = yaml_problem(error, text)
         builder.problem("E002", offset, offset + 1, message, hint)
-    problems = tuple(builder.problems)
-    return Document(file, text, data, root, problems, frozenset(builder.cut), builder.lines)
+    return Document(file, text, data, root, tuple(builder.problems), builder.cut, builder.lines)

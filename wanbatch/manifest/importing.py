@@ -8,6 +8,9 @@ from wanbatch.manifest.document import CONSTANTS, NUMBER
 
 PLAIN = re.compile(r"[A-Za-z](?:[\w ,.'’()/-]*[\w.'’)])?\Z")
 """Prompts that YAML reads as they stand, without quotes."""
+LINE_BREAK = re.compile(r"\r\n?|\n")
+ESCAPED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""What YAML would read as something else, or not at all, inside double quotes."""
 WORD = re.compile(r"[a-z0-9]+")
 ID_LENGTH = 40
 """Long enough to recognise a prompt by; file names stay short."""
@@ -16,7 +19,7 @@ FILLERS = frozenset({"a", "an", "the", "of", "in", "on", "at", "with", "and", "t
 
 def prompts_of(text: str) -> dict[int, str]:
     """Return the prompts of a text by line number: its lines, without surrounding white space and blank ones."""
-    return {number: line.strip() for number, line in enumerate(text.split("\n"), 1) if line.strip()}
+    return {number: line.strip() for number, line in enumerate(LINE_BREAK.split(text), 1) if line.strip()}
 
 
 def id_of(prompt: str, number: int) -> str:
@@ -33,17 +36,14 @@ def id_of(prompt: str, number: int) -> str:
 
 def unique_ids(prompts: Iterable[str]) -> list[str]:
     """Return an id for each prompt. Equal ones get a number, also a prompt that stands twice."""
-    taken: set[str] = set()
-    ids = []
+    taken: dict[str, int] = {}
     for number, prompt in enumerate(prompts, 1):
         base = name = id_of(prompt, number)
-        count = 1
         while name in taken:
-            count += 1
-            name = f"{base}-{count}"
-        taken.add(name)
-        ids.append(name)
-    return ids
+            taken[base] += 1
+            name = f"{base}-{taken[base]}"
+        taken[name] = 1
+    return list(taken)
 
 
 def quoted(text: str) -> str:
@@ -51,7 +51,7 @@ def quoted(text: str) -> str:
     if PLAIN.match(text) and text not in CONSTANTS:
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + ESCAPED.sub(lambda odd: "\\u" + f"{ord(odd[0]):04x}", escaped) + '"'
 
 
 SCENE_LINES = 3

@@ -133,7 +133,10 @@ class JobKey:
     def parse(cls, text: str) -> "JobKey":
         """Read back what `str` gave. Raises ValueError for anything else."""
         scene, take, digest = text.rsplit("/", 2)
-        return cls(scene, int(take), digest)
+        key = cls(scene, int(take), digest)
+        if str(key) != text:
+            raise ValueError(f"not a job's key: {text!r}")
+        return key
 
     @property
     def stem(self) -> str:
@@ -172,6 +175,13 @@ class Manifest:
     wanted: tuple[Wanted, ...] = field(repr=False)
 
 
+def as_written(value: object) -> str:
+    """Return a value of an outline as a manifest would write it."""
+    if value is None:
+        return "nothing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[str, ...]:
     """Say which fields of two outlines differ, in words: `resolution 720P → 1080P`, `prompt`."""
     said = []
@@ -180,5 +190,5 @@ def differences(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[s
         if before == after:
             continue
         hashed = any(isinstance(value, str) and value.startswith("sha256:") for value in (before, after))
-        said.append(name if hashed else f"{name} {before} → {after}")
+        said.append(name if hashed else f"{name} {as_written(before)} → {as_written(after)}")
     return tuple(said)

@@ -3,22 +3,20 @@
 Pure text: knows no limits, no YAML and no request.
 """
 
-import re
 from collections.abc import Callable, Iterator
 
 from wanbatch.manifest.model import Scene, Shot
-
-LINE_BREAK = re.compile(r"[ \t]*\r?\n\s*")
 
 Mark = Callable[[int, str, str, str | None], str]
 
 
 def one_line(text: str) -> str:
-    """Return `text` without surrounding white space and with each line break as one space.
+    """Return `text` without surrounding white space and with line breaks, and the white space at them, as one space.
 
     All other characters stay as they are: a block scalar's breaks are the notation's, not the prompt's.
     """
-    return LINE_BREAK.sub(" ", text.strip())
+    lines = (line.strip() for line in text.strip().split("\n"))
+    return " ".join(line for line in lines if line)
 
 
 def seconds(value: float) -> str:

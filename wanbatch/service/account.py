@@ -3,9 +3,10 @@
 The key is held by a value that prints as `***`; there is no flag that takes it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,10 @@ from wanbatch.errors import Exit, WanbatchError
 from wanbatch.service import catalog
 
 API_PATH = "/api/v1"
+KEY = re.compile(r"(?!bearer)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
+"""What may stand after `Bearer` (RFC 6750)."""
+WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""A workspace id becomes part of a host name; the official SDK takes the same."""
 
 
 class Key:
@@ -51,12 +56,19 @@ class Account:
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
+def literal(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a host is written as; None for a name. `::ffff:127.0.0.1` is 127.0.0.1."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 def is_loopback(host: str) -> bool:
     """Say whether a host name is this machine."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = literal(host)
+    return host == "localhost" if address is None else address.is_loopback
 
 
 def read_key(env: Mapping[str, str]) -> Key:
@@ -81,7 +93,7 @@ def read_key(env: Mapping[str, str]) -> Key:
             exit_code=Exit.ACCOUNT,
             hint="export DASHSCOPE_API_KEY=sk-…, or try without one: wanbatch run MANIFEST --simulate",
         )
-    if not text.isascii() or not text.isprintable() or " " in text or text.casefold().startswith("bearer"):
+    if not KEY.fullmatch(text):
         raise WanbatchError(
             f"{source} holds {len(text)} characters that are no API key; nothing was sent",
             exit_code=Exit.ACCOUNT,
@@ -92,13 +104,14 @@ def read_key(env: Mapping[str, str]) -> Key:
 
 def usable(url: str) -> bool:
     """Say whether requests with the key may go to `url`: encrypted, or not leaving this machine."""
+    if not url.isascii() or not url.isprintable() or any(char in url for char in " @?#{}\\"):
+        return False
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
         return False
-    secret = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    return secret and bool(host) and not parts.username and not parts.query
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")))
 
 
 def base_url(env: Mapping[str, str], flag: str | None) -> str:
@@ -111,19 +124,34 @@ def base_url(env: Mapping[str, str], flag: str | None) -> str:
         return region_url(env)
     if usable(given):
         return given.rstrip("/")
+    shown = given if "@" not in given else "…@" + given.rpartition("@")[2]
     raise WanbatchError(
-        f"base URL {given!r} cannot be used; nothing was sent",
+        f"base URL {shown!r} cannot be used; nothing was sent",
         exit_code=Exit.USAGE,
         hint="it is https://HOST/api/v1; http only on this machine, since the key goes with every request",
     )
 
 
+def workspace_id(env: Mapping[str, str]) -> str | None:
+    """Return `DASHSCOPE_WORKSPACE_ID`. Raises WanbatchError for one that would change the host."""
+    workspace = env.get("DASHSCOPE_WORKSPACE_ID") or None
+    if workspace is None or WORKSPACE.fullmatch(workspace):
+        return workspace
+    raise WanbatchError(
+        f"DASHSCOPE_WORKSPACE_ID {workspace!r} is no workspace id; nothing was sent",
+        exit_code=Exit.USAGE,
+        hint="letters, digits, - and _, as the console shows it",
+    )
+
+
 def region_url(env: Mapping[str, str]) -> str:
-    """Return the base URL of `DASHSCOPE_API_REGION`, on the workspace's own domain if there is one."""
+    """Return the base URL of `DASHSCOPE_API_REGION`, on the workspace's own domain if there is one.
+
+    As with the official SDK, Beijing stays on its old host: it is what no region means.
+    """
     region = catalog.region(env.get("DASHSCOPE_API_REGION") or catalog.DEFAULT_REGION)
-    workspace = env.get("DASHSCOPE_WORKSPACE_ID")
-    asked = bool(env.get("DASHSCOPE_API_REGION"))
-    if workspace and (asked or region.host is None):
+    workspace = workspace_id(env)
+    if workspace and region.id != catalog.DEFAULT_REGION:
         return f"https://{region.workspace_host.format(workspace=workspace)}{API_PATH}"
     if region.host is None:
         raise WanbatchError(
@@ -135,8 +163,8 @@ def region_url(env: Mapping[str, str]) -> str:
 
 
 def region_id(env: Mapping[str, str], url: str) -> str | None:
-    """Return the region that decides the price: the one that was named, else the host's."""
-    return env.get("DASHSCOPE_API_REGION") or catalog.region_of_host(urlsplit(url).hostname or "")
+    """Return the region that decides the price: the host's, else (for a relay) the one that was named."""
+    return catalog.region_of_host(urlsplit(url).hostname or "") or env.get("DASHSCOPE_API_REGION") or None
 
 
 def account(env: Mapping[str, str], flag: str | None) -> Account:
@@ -145,4 +173,4 @@ def account(env: Mapping[str, str], flag: str | None) -> Account:
     local = is_loopback(urlsplit(url).hostname or "")
     given = env.get("DASHSCOPE_API_KEY") or env.get("DASHSCOPE_API_KEY_FILE_PATH")
     key = Key("sk-simulated") if local and not given else read_key(env)  # what stays on this machine needs no key
-    return Account(key, url, env.get("DASHSCOPE_WORKSPACE_ID") or None, region_id(env, url))
+    return Account(key, url, workspace_id(env), region_id(env, url))

@@ -1,11 +1,13 @@
 """The service over HTTP: submit, task, tasks, cancel → outcome values. Knows nothing of jobs.
 
-Every POST goes out on a connection of its own, is never repeated and never redirected: a second one is a
-second bill. What cannot be told from a task that was made is `Unknown`.
+Every create call goes out on a connection of its own, is never repeated and never redirected: a second one
+is a second bill. What cannot be told from a task that was made is `Unknown`.
 """
 
 import asyncio
 import os
+import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -20,7 +22,7 @@ from wanbatch import __version__
 from wanbatch.jobs.seen import Kind, Listing, NotSent, ReadFailed, Row, SubmitOutcome, TaskView, Unknown
 from wanbatch.manifest.model import Request
 from wanbatch.service import wire
-from wanbatch.service.account import Account
+from wanbatch.service.account import Account, is_loopback
 
 MAX_REPLY_BYTES = 1024 * 1024
 """The longest documented reply is some 6 KB of prompt; a page of 100 rows some 50 KB."""
@@ -41,7 +43,7 @@ class Reply:
 
 
 class Spacing:
-    """Hands out turns at a rate: one every `1 / per_second` seconds, to whoever asks first."""
+    """Hands out turns at a rate: two are never closer than `1 / per_second` seconds; who asks first goes first."""
 
     def __init__(
         self, per_second: float, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -50,14 +52,15 @@ class Spacing:
         self._now = now
         self._sleep = sleep
         self._free_at = float("-inf")
+        self._line = asyncio.Lock()
 
     async def turn(self) -> None:
         """Wait for the next turn."""
-        at = max(self._free_at, self._now())
-        self._free_at = at + self._gap
-        wait = at - self._now()
-        if wait > 0:
-            await self._sleep(wait)
+        async with self._line:
+            wait = self._free_at - self._now()
+            if wait > 0:
+                await self._sleep(wait)
+            self._free_at = max(self._free_at, self._now()) + self._gap
 
 
 class TooLarge(Exception):
@@ -65,9 +68,12 @@ class TooLarge(Exception):
 
 
 def proxy_for(url: str) -> str | None:
-    """Return the environment's proxy for `url`. Not `trust_env`, which adds credentials from ~/.netrc."""
+    """Return the environment's proxy for `url`. Not `trust_env`, which adds credentials from ~/.netrc.
+
+    What stays on this machine goes through none: there the key travels unencrypted.
+    """
     parts = urlsplit(url)
-    if proxy_bypass(parts.netloc):
+    if is_loopback(parts.hostname or "") or proxy_bypass(parts.netloc):
         return None
     return getproxies().get(parts.scheme)
 
@@ -75,10 +81,21 @@ def proxy_for(url: str) -> str | None:
 class Client:
     """The service of one account. Use as an async context manager."""
 
-    def __init__(self, account: Account, *, asks: Spacing, post_timeout_s: float = POST_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        account: Account,
+        *,
+        asks: Spacing,
+        post_timeout_s: float = POST_TIMEOUT_S,
+        read_timeout_s: float = READ_TIMEOUT_S,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.account = account
         self.clock_offset_s = 0.0
+        """The service's clock minus `now`."""
+        self._now = now
         self._asks = asks
+        self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
         self._post_timeout = aiohttp.ClientTimeout(total=post_timeout_s)
         self._proxy = proxy_for(account.base_url)
         self._session: aiohttp.ClientSession | None = None
@@ -86,7 +103,7 @@ class Client:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             headers=self._headers(),
-            timeout=aiohttp.ClientTimeout(total=READ_TIMEOUT_S),
+            timeout=self._read_timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -129,7 +146,7 @@ class Client:
                 url = f"{self.account.base_url}/services/aigc/video-generation/video-synthesis"
                 reply = await self._call(session, "POST", url, request.canonical(), headers, partial)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TooLarge) as error:
-            reason = self._reason(error)
+            reason = reason_of(error)
             if not sent.is_set():
                 return NotSent(reason)
             return Unknown(reason, wire.request_id_of(None, partial))
@@ -143,7 +160,11 @@ class Client:
         return wire.task_view(task_id, reply.status, reply.headers, reply.body)
 
     async def tasks(self, model: str) -> Listing | ReadFailed:
-        """Read all pages of the last 24 hours' tasks of a model. No time filter: its zone is documented nowhere."""
+        """Read all pages of the last 24 hours' tasks of a model. No time filter: its zone is documented nowhere.
+
+        What is not in the list may be submitted again, so the number of pages is not believed while rows are
+        missing from the total: pages are then asked for until one shows nothing new.
+        """
         rows: dict[str, Row] = {}
         for number in range(1, MAX_PAGES + 1):
             query = urlencode({"model_name": model, "page_no": number, "page_size": PAGE_SIZE})
@@ -151,9 +172,9 @@ class Client:
             page = reply if isinstance(reply, ReadFailed) else wire.list_page(reply.status, reply.headers, reply.body)
             if isinstance(page, ReadFailed):
                 return page
-            found, pages = page
-            rows |= {row.task_id: row for row in found}
-            if number >= pages:
+            known = len(rows)
+            rows |= {row.task_id: row for row in page.rows}
+            if number >= page.pages and (len(rows) >= page.total or len(rows) == known):
                 return Listing(tuple(rows.values()))
         return ReadFailed(Kind.SERVICE, "TooManyPages", f"the task list has more than {MAX_PAGES} pages")
 
@@ -165,7 +186,7 @@ class Client:
         if reply.status == 200:
             return True
         failed = wire.read_failed(reply.status, reply.headers, reply.body)
-        return False if failed.code.casefold() == "unsupportedoperation" else failed
+        return False if wire.fold(failed.code) == "unsupportedoperation" else failed
 
     async def _ask(self, method: str, path: str) -> Reply | ReadFailed:
         """Make a call that may be repeated, in its turn."""
@@ -174,7 +195,7 @@ class Client:
         try:
             return await self._call(self._session, method, self.account.base_url + path, None, {}, {})
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, TooLarge) as error:
-            return ReadFailed(Kind.SERVICE, "NoAnswer", self._reason(error))
+            return ReadFailed(Kind.SERVICE, "NoAnswer", reason_of(error))
 
     async def _call(
         self,
@@ -189,33 +210,46 @@ class Client:
         async with session.request(
             method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False, proxy=self._proxy
         ) as response:
-            partial.update({name.lower(): value for name, value in response.headers.items()})
-            self._note_clock(partial)
+            redact = self.account.key.redact
+            partial.update({name.lower(): redact(value) for name, value in response.headers.items()})
+            there = wire.clock_of(partial)
+            if there is not None:
+                self.clock_offset_s = there - self._now()
             content = bytearray()
             async for chunk in response.content.iter_chunked(65_536):
                 content += chunk
                 if len(content) > MAX_REPLY_BYTES:
                     raise TooLarge
-            redacted = self.account.key.redact(content.decode("utf-8", "surrogateescape"))
-            return Reply(response.status, partial, redacted.encode("utf-8", "surrogateescape"))
+            text = redact(content.decode("utf-8", "surrogateescape"))
+            return Reply(response.status, partial, text.encode("utf-8", "surrogateescape"))
 
-    def _note_clock(self, headers: Mapping[str, str]) -> None:
-        """Keep how far the service's clock is from ours; `Date` has whole seconds."""
-        from email.utils import parsedate_to_datetime
-        from time import time
 
-        try:
-            self.clock_offset_s = parsedate_to_datetime(headers["date"]).timestamp() + 0.5 - time()
-        except (KeyError, ValueError, TypeError):
-            return
-
-    def _reason(self, error: BaseException) -> str:
-        """Say in a few words what happened; an exception's `repr` would hold the key."""
-        if isinstance(error, TimeoutError):
+def reason_of(error: BaseException) -> str:
+    """Say in a few words what happened. Never in the exception's own: they may hold the key, or what was sent."""
+    match error:
+        case TimeoutError():
             return "no answer in time"
-        if isinstance(error, TooLarge):
+        case TooLarge():
             return f"the answer is larger than {MAX_REPLY_BYTES:,} bytes"
-        if isinstance(error, aiohttp.ClientConnectorError):
-            code = error.os_error.errno
-            return f"cannot connect to {error.host}: {os.strerror(code) if code and code > 0 else 'no such host'}"
-        return self.account.key.redact(str(error))[:200] or type(error).__name__
+        case aiohttp.ClientSSLError():
+            return f"cannot connect to {error.host}: no trusted TLS"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect to {error.host}: {os_reason(error.os_error) or 'no such host'}"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy refuses: HTTP {error.status}"
+        case aiohttp.ClientPayloadError():
+            return "the answer was cut short"
+        case aiohttp.ClientResponseError():
+            return "the answer is no HTTP"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed without an answer"
+        case OSError() if os_reason(error):
+            return f"the connection broke: {os_reason(error)}"
+        case _:
+            return f"the connection broke: {type(error).__name__}"
+
+
+def os_reason(error: OSError) -> str:
+    """Return the system's words for an error of its own; empty for those of name look-up, which count apart."""
+    own = error.errno is not None and error.errno > 0 and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno) if own and error.errno else ""

@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import ssl
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ from wanbatch import disk
 from wanbatch.jobs.folder import move
 from wanbatch.jobs.seen import Lost, NotSaved, Saved
 from wanbatch.service import mp4
-from wanbatch.service.account import is_loopback
+from wanbatch.service.account import is_loopback, literal
 from wanbatch.service.client import proxy_for
 
 CHUNK_BYTES = 256 * 1024
@@ -55,11 +57,11 @@ class Stopped(Exception):
         self.seen = NotSaved(why, reason)
 
 
-def session() -> aiohttp.ClientSession:
+def session(timeout: aiohttp.ClientTimeout = TIMEOUT) -> aiohttp.ClientSession:
     """Return a session without credentials, cookies or decompression."""
     return aiohttp.ClientSession(
         headers={"Accept-Encoding": "identity"},
-        timeout=TIMEOUT,
+        timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     )
@@ -69,15 +71,19 @@ def address(url: str, *, loopback: bool) -> URL:
     """Return the URL to ask, byte for byte as signed. Raises Stopped.
 
     `http://` is raised to https (the documentation shows such URLs; refusing would lose a paid video), but on
-    this machine itself, where the simulator runs.
+    this machine itself, where the simulator runs. Other addresses that are no public host's are refused.
     """
     try:
         parts = urlsplit(url)
-        local = is_loopback(parts.hostname or "")
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
-        parts, local = urlsplit(""), False
-    if not parts.hostname or parts.scheme not in ("http", "https") or (local and not loopback):
+        host = None
+    odd = not url.isascii() or not url.isprintable() or any(char in url for char in " #\\")
+    if not host or odd or parts.scheme not in ("http", "https") or "@" in parts.netloc:
         raise Stopped(Lost.RETRY, "the service gave an address that is not fetched from")
+    local, numeric = is_loopback(host), literal(host)
+    if (local and not loopback) or (numeric and not local and not numeric.is_global):
+        raise Stopped(Lost.RETRY, "the service gave an address that is not a public host's")
     if parts.scheme == "http" and not local:
         url = "https" + url[len("http") :]
     return URL(url, encoded=True)
@@ -86,10 +92,18 @@ def address(url: str, *, loopback: bool) -> URL:
 class Downloader:
     """Fetches into one output folder."""
 
-    def __init__(self, folder: Path, client_session: aiohttp.ClientSession, *, loopback: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        client_session: aiohttp.ClientSession,
+        *,
+        loopback: bool,
+        most_bytes: int = MAX_VIDEO_BYTES,
+    ) -> None:
         self.folder = folder
         self._session = client_session
         self._loopback = loopback
+        self._most_bytes = most_bytes
 
     def present(self, target: Target) -> Saved | NotSaved | None:
         """Say whether the name is taken already: by this job's own file, or by one that is not ours.
@@ -103,6 +117,7 @@ class Downloader:
         try:
             wanted = target.ours(sidecar.read_bytes()) if sidecar.is_file() else None
             if wanted is not None and digest_of(final) == wanted:
+                forget(self.folder / target.part)
                 return Saved(target.path, final.stat().st_size, wanted)
             if target.replaces:
                 return None
@@ -119,26 +134,35 @@ class Downloader:
             return await asyncio.to_thread(self._install, part, target)
         except Stopped as stopped:
             return stopped.seen
-        except (aiohttp.ClientError, TimeoutError) as error:
-            what = "no bytes in time" if isinstance(error, TimeoutError) else type(error).__name__
-            return NotSaved(Lost.RETRY, f"the connection broke: {what}")
         except OSError as error:
             return NotSaved(Lost.DISK, f"{error.filename or target.path}: {error.strerror}")
 
     async def _receive(self, url: str, part: Path) -> None:
-        """Fill `part`, from where it ends if the server still has the same file."""
-        note = part.with_suffix(".etag")
-        have, etag = part_state(part, note)
-        headers = {"Range": f"bytes={have}-", "If-Range": etag} if have and etag else {}
+        """Fill `part`. Raises Stopped, and OSError for what is the disk's."""
         at = address(url, loopback=self._loopback)
-        async with self._session.get(at, headers=headers, allow_redirects=False, proxy=proxy_for(url)) as response:
-            start = first_byte(response, have)
+        try:
+            await self._fill(part, at)
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, ssl.SSLError, ValueError) as error:
+            what = "no bytes in time" if isinstance(error, TimeoutError) else type(error).__name__
+            raise Stopped(Lost.RETRY, f"the connection broke: {what}") from None
+
+    async def _fill(self, part: Path, at: URL) -> None:
+        """Fill `part`, from where it ends if the server still has the same file."""
+        have, etag = part_state(part)
+        headers = {"Range": f"bytes={have}-", "If-Range": etag} if have else {}
+        async with self._session.get(at, headers=headers, allow_redirects=False, proxy=proxy_for(str(at))) as response:
+            if have and not continues(response, have, etag):
+                forget(part)  # the next try asks for the whole
+                raise Stopped(Lost.RETRY, f"HTTP {response.status} instead of the rest of the video")
+            start, total = span(response, have)
             if response.status == 416:
                 return
-            if not start:
-                note.write_text(response.headers.get("ETag", ""), "utf-8")
             with open_part(part, start) as stream:
-                await pour(response, stream)
+                if not start:  # after the old bytes are cut off: they must never stand under the new version's name
+                    note(part, response.headers.get("ETag", ""))
+                await pour(response, stream, self._most_bytes)
+                if total is not None and stream.tell() < total:
+                    raise Stopped(Lost.RETRY, f"{stream.tell():,} of {total:,} bytes came")
 
     def _install(self, part: Path, target: Target) -> Saved:
         """Check the whole file and give it its name: the earlier video aside, the sidecar, then the video."""
@@ -155,39 +179,69 @@ class Downloader:
         if os.path.lexists(final):
             raise Stopped(Lost.TAKEN, f"{final} exists and is not from this journal; move it away")
         disk.write_whole(final.with_suffix(".json"), target.sidecar(size, sha256))
-        part.replace(final)
+        give_name(part, final)
         disk.sync_folder(final.parent)
         forget(part)
         return Saved(target.path, size, sha256, target.replaces[1] if target.replaces else None)
 
 
-def part_state(part: Path, note: Path) -> tuple[int, str]:
-    """Return how many bytes of which version (ETag) are there. A weak ETag cannot be resumed by."""
+def part_state(part: Path) -> tuple[int, str]:
+    """Return how many bytes of which version (ETag) are there; none of a version that is not known."""
     try:
-        etag = note.read_text("utf-8").strip()
-        have = part.stat().st_size
+        etag = strong(note_of(part).read_text("utf-8"))
+        found = part.lstat()
     except (OSError, UnicodeDecodeError):
         return 0, ""
-    return (have, etag) if etag.startswith('"') and etag.isprintable() else (0, "")
+    known = etag and stat.S_ISREG(found.st_mode) and found.st_size
+    return (found.st_size, etag) if known else (0, "")
 
 
-def first_byte(response: aiohttp.ClientResponse, have: int) -> int:
-    """Return the offset that the answer's first byte belongs at. Raises Stopped for an answer without a video."""
+def note_of(part: Path) -> Path:
+    """Return where the version of a part is noted."""
+    return part.with_suffix(".etag")
+
+
+def note(part: Path, etag: str) -> None:
+    """Note which version of the file the part is of."""
+    disk.write_whole(note_of(part), strong(etag).encode())
+
+
+def strong(etag: str) -> str:
+    """Return an ETag that a download can be resumed by; empty for a weak or a garbled one."""
+    return etag if etag.startswith('"') and etag.isascii() and etag.isprintable() else ""
+
+
+def continues(response: aiohttp.ClientResponse, have: int, etag: str) -> bool:
+    """Say whether the answer to a range is of the same version and goes on where the part ends, or is the whole."""
+    where = response.headers.get("Content-Range", "")
+    if response.status == 206:
+        return where.startswith(f"bytes {have}-") and response.headers.get("ETag", etag) == etag
+    return response.status != 416 or where == f"bytes */{have}"
+
+
+def span(response: aiohttp.ClientResponse, have: int) -> tuple[int, int | None]:
+    """Return the offset of the answer's first byte, and the whole's size if it says so.
+
+    Raises Stopped for an answer without a video.
+    """
+    first, _, total = response.headers.get("Content-Range", "").partition("/")
+    size = int(total) if total.isdecimal() else None
     if response.status == 200:
-        return 0
-    if response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        return have
-    if response.status == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
-        return have
+        return 0, response.content_length
+    if response.status == 206 and first.startswith(f"bytes {have}-"):
+        return have, size
+    if response.status == 416 and have and size == have:
+        return have, size
     raise Stopped(Lost.RETRY, f"HTTP {response.status} instead of the video")
 
 
-async def pour(response: aiohttp.ClientResponse, stream: BinaryIO) -> None:
-    """Write what arrives, and sync it. Raises Stopped for more than any video has."""
+async def pour(response: aiohttp.ClientResponse, stream: BinaryIO, most_bytes: int) -> None:
+    """Write what arrives, and sync it. Raises Stopped, and keeps nothing, for more than any video has."""
     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
         stream.write(chunk)
-        if stream.tell() > MAX_VIDEO_BYTES:
-            raise Stopped(Lost.RETRY, f"larger than {MAX_VIDEO_BYTES:,} bytes")
+        if stream.tell() > most_bytes:
+            stream.truncate(0)
+            raise Stopped(Lost.RETRY, f"larger than {most_bytes:,} bytes")
     stream.flush()
     disk.sync(stream.fileno())
 
@@ -201,9 +255,24 @@ def open_part(part: Path, start: int) -> BinaryIO:
     return stream
 
 
+def give_name(part: Path, final: Path) -> None:
+    """Give the part its final name, in one step and without ever replacing a file. Raises Stopped.
+
+    A link fails where a rename would overwrite. Some file systems have none: there a rename must do.
+    """
+    try:
+        os.link(part, final)
+    except FileExistsError:
+        raise Stopped(Lost.TAKEN, f"{final} exists and is not from this journal; move it away") from None
+    except OSError:
+        if not part.exists() or os.path.lexists(final):
+            raise
+        part.rename(final)
+
+
 def forget(part: Path) -> None:
     """Remove a part and its note."""
-    for path in (part, part.with_suffix(".etag")):
+    for path in (part, note_of(part)):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
 

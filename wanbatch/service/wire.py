@@ -8,7 +8,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
 
 from wanbatch.jobs.seen import Accepted, Kind, ReadFailed, Refused, Row, SubmitOutcome, TaskView, Unknown
 
@@ -19,23 +21,36 @@ ANSWERED = frozenset({400, 401, 403, 404, 413, 415, 422, 429})
 """Statuses that, with the service's own JSON, say that no task was made. All others leave it open."""
 
 ACCOUNT_CODES = frozenset({
-    "invalidapikey", "not authorized", "arrearage", "allocationquota.freetieronly", "accessdenied.unpurchased",
+    "invalidapikey", "notauthorized", "arrearage", "allocationquota.freetieronly", "accessdenied.unpurchased",
     "model.accessdenied", "workspace.accessdenied", "endpoint.accessdenied", "workspacenotfound",
     "commoditynotpurchased", "prepaidbilloverdue", "postpaidbilloverdue",
 })  # fmt: skip
-RATE_CODES = ("throttling", "limitrequests", "limit_requests", "resourceexhausted", "insufficient_quota")
+RATE_CODES = ("throttling", "limitrequests", "resourceexhausted", "insufficientquota")
 SERVICE_CODES = (
-    "internalerror", "internal_error", "systemerror", "serviceunavailable", "modelunavailable", "modelservicefailed",
+    "internalerror", "systemerror", "serviceunavailable", "modelunavailable", "modelservicefailed",
     "rewritefailed", "invalidurl.timeout", "invalidurl.connectionrefused", "invalidparameter.datainspection",
 )  # fmt: skip
 
 SAID = 300
-"""How much of a message is kept, in characters."""
+"""How much of a text is kept, in characters."""
+
+
+class Page(NamedTuple):
+    """One page of the task list; `pages` and `total` are what the service says that there are."""
+
+    rows: tuple[Row, ...]
+    pages: int
+    total: int
+
+
+def fold(code: str) -> str:
+    """Return a code as it is compared: `InvalidApiKey`, `invalid_api_key` and `invalidapikey ` are one."""
+    return "".join(code.casefold().replace("_", "").split())
 
 
 def kind_of(code: str, status: int | None = None) -> Kind:
-    """Say what an error code means for the batch. Codes are compared without case, messages never."""
-    folded = code.strip().casefold()
+    """Say what an error code means for the batch. Messages are never compared."""
+    folded = fold(code)
     if folded in ACCOUNT_CODES or status == 401:
         return Kind.ACCOUNT
     if folded.startswith(RATE_CODES) or status == 429:
@@ -54,10 +69,23 @@ def as_object(body: bytes) -> Mapping[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
+def writable(text: str) -> str:
+    """Return a text of the service's that can be written down: half characters (lone surrogates) become `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def text_of(data: Mapping[str, Any], name: str) -> str:
-    """Return a text field, shortened; empty when it is missing or no text."""
+    """Return a text field, stripped and shortened; empty when it is missing or no text."""
     value = data.get(name)
-    return value[:SAID] if isinstance(value, str) else ""
+    return writable(value.strip()[:SAID]) if isinstance(value, str) else ""
+
+
+def number_of(data: Mapping[str, Any], name: str) -> float | None:
+    """Return a number; None when it is missing, no number, or one that no clock and no count reaches."""
+    value = data.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -1e15 < value < 1e15 else None
 
 
 def error_of(data: Mapping[str, Any]) -> tuple[str, str]:
@@ -69,9 +97,7 @@ def error_of(data: Mapping[str, Any]) -> tuple[str, str]:
 
 def request_id_of(data: Mapping[str, Any] | None, headers: Mapping[str, str]) -> str | None:
     """Return the call's request id, from the body or from the header that comes even when the body is cut."""
-    value = data.get("request_id") if data else None
-    value = value or headers.get("x-request-id")
-    return value[:100] if isinstance(value, str) and value else None
+    return text_of(data or {}, "request_id") or text_of(headers, "x-request-id") or None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -83,20 +109,32 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
+def clock_of(headers: Mapping[str, str]) -> float | None:
+    """Return the service's time from its `Date`, in epoch seconds, to half a second; None without one."""
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() + 0.5
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
 def submit_outcome(status: int, headers: Mapping[str, str], body: bytes) -> SubmitOutcome:
-    """Say what the answer to a create call means. Header names are lower case."""
+    """Say what the answer to a create call means. Header names are lower case.
+
+    An answer that is a refusal and shows a task as well proves neither.
+    """
     data = as_object(body)
     request_id = request_id_of(data, headers)
     if data is None:
         return Unknown(f"HTTP {status} and a body that is no JSON object", request_id)
     code, message = error_of(data)
-    if status in ANSWERED and code:
-        return Refused(kind_of(code, status), code, message, retry_after(headers))
     output = data.get("output")
     task_id = output.get("task_id") if isinstance(output, dict) else None
+    if status in ANSWERED and code and task_id is None:
+        return Refused(kind_of(code, status), code, message, retry_after(headers))
     if status == 200 and not code and isinstance(task_id, str) and TASK_ID.match(task_id):
         return Accepted(task_id, request_id)
-    return Unknown(f"HTTP {status} {code or 'without a task id'}".strip(), request_id)
+    return Unknown(f"HTTP {status}, {code or 'not as documented'}", request_id)
 
 
 def read_failed(status: int, headers: Mapping[str, str], body: bytes) -> ReadFailed:
@@ -118,48 +156,53 @@ def task_view(task_id: str, status: int, headers: Mapping[str, str], body: bytes
     prompt, usage = output.get("orig_prompt"), data.get("usage")
     return TaskView(
         task_id=task_id,
-        status=word.strip().upper(),
+        status=text_of(output, "task_status").upper(),
         kind=kind_of(code),
         code=code or "Unknown",
         message=text_of(output, "message"),
-        orig_prompt=prompt if isinstance(prompt, str) else None,
+        orig_prompt=writable(prompt) if isinstance(prompt, str) else None,
         video_url=video_url(output),
-        usage={k: v for k, v in usage.items() if plain(v)} if isinstance(usage, dict) else {},
+        usage=plain(usage) if isinstance(usage, dict) else {},
         times={n: text_of(output, n) for n in ("submit_time", "scheduled_time", "end_time") if text_of(output, n)},
     )
 
 
-def plain(value: object) -> bool:
-    """Say whether a value may be kept as the service gave it."""
-    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+def plain(usage: Mapping[str, Any]) -> dict[str, object]:
+    """Return the texts and numbers of a usage, as the service gave them."""
+    kept: dict[str, object] = {}
+    for name, value in usage.items():
+        if isinstance(value, str):
+            kept[writable(name)] = text_of(usage, name)
+        elif isinstance(value, bool) or number_of(usage, name) is not None:
+            kept[writable(name)] = value
+    return kept
 
 
 def video_url(output: Mapping[str, Any]) -> str | None:
     """Return the video's address, byte for byte: it is signed."""
     url = output.get("video_url")
-    return url if isinstance(url, str) and url.startswith(("https://", "http://")) else None
+    return url if isinstance(url, str) and url.lower().startswith(("https://", "http://")) else None
 
 
-def list_page(status: int, headers: Mapping[str, str], body: bytes) -> tuple[tuple[Row, ...], int] | ReadFailed:
-    """Read one page of the task list: its rows, and how many pages there are."""
+def list_page(status: int, headers: Mapping[str, str], body: bytes) -> Page | ReadFailed:
+    """Read one page of the task list."""
     data = as_object(body)
     rows = data.get("data") if data else None
     if status != 200 or data is None or not isinstance(rows, list):
         return read_failed(status, headers, body)
-    pages = data.get("total_page", 1)
     read = tuple(row for row in map(list_row, rows) if row is not None)
-    return read, int(pages) if isinstance(pages, int | float) and math.isfinite(pages) else 1
+    return Page(read, int(number_of(data, "total_page") or 1), int(number_of(data, "total") or 0))
 
 
 def list_row(data: object) -> Row | None:
-    """Read one row; its times are epoch milliseconds."""
-    if not isinstance(data, dict) or not isinstance(data.get("task_id"), str):
+    """Read one row; its times are epoch milliseconds. None for what is no task."""
+    task_id = data.get("task_id") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(task_id, str) or not TASK_ID.match(task_id):
         return None
-    made = data.get("gmt_create")
     return Row(
-        task_id=data["task_id"],
+        task_id=task_id,
         request_id=text_of(data, "request_id") or None,
         model=text_of(data, "model_name"),
         status=text_of(data, "status").upper(),
-        created_at=made / 1000 if isinstance(made, int | float) and math.isfinite(made) else 0.0,
+        created_at=(number_of(data, "gmt_create") or 0.0) / 1000,
     )

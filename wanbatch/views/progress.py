@@ -5,6 +5,7 @@ Renders values; decides nothing.
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -29,6 +30,17 @@ SPOKEN: dict[type, str] = {
 """What is said of an event. Events that are missing here are not news."""
 
 
+TROUBLE = (
+    state.SubmitUnclear,
+    state.SubmitRefused,
+    state.SubmitDisproved,
+    state.TaskFailed,
+    state.TaskCanceled,
+    state.HeldForReview,
+)
+"""What is written above the bar; everything else the bar itself tells."""
+
+
 def spoken(event: state.Event) -> str | None:
     """Return an event as a few words; None for one that is not news."""
     form = SPOKEN.get(type(event))
@@ -39,7 +51,10 @@ def spoken(event: state.Event) -> str | None:
 
 
 class Progress:
-    """Shows a run. `total` is the number of videos that it is to bring."""
+    """Shows a run. `total` is the number of videos that it is to bring.
+
+    A terminal that goes away is not waited for and not missed: what is paid for must still come home.
+    """
 
     def __init__(self, total: int, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -49,12 +64,12 @@ class Progress:
         self._open: set[str] = set()
 
     def __enter__(self) -> Self:
-        if self._stream.isatty() and not self._quiet:
+        if self._total and self._stream.isatty() and not self._quiet:
             from tqdm import tqdm
 
+            tqdm.monitor_interval = 0  # no thread of its own: `tick` keeps the time
             self._bar = tqdm(
                 total=self._total,
-                unit="video",
                 file=self._stream,
                 dynamic_ncols=True,
                 bar_format="{n_fmt}/{total_fmt} videos |{bar}| {elapsed}{postfix}",
@@ -64,8 +79,9 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        with suppress(OSError):
+            if self._bar is not None:
+                self._bar.close()
 
     def told(self, job: Job, event: state.Event) -> None:
         """Show a change of state."""
@@ -75,18 +91,24 @@ class Progress:
         else:
             self._open.discard(scene)
         words = spoken(event)
-        if self._bar is not None:
-            self._show_bar(job, event, words)
-        elif words and not self._quiet:
-            self._stream.write(f"{time.strftime('%H:%M:%S')} {job.stem}: {words}\n")
-            self._stream.flush()
+        with suppress(OSError):
+            if self._bar is not None:
+                self._show_bar(job, event, words)
+            elif words and not self._quiet:
+                self._stream.write(f"{time.strftime('%H:%M:%S')} {printable(job.stem)}: {words}\n")
+                self._stream.flush()
+
+    def tick(self) -> None:
+        """Show that time passes."""
+        with suppress(OSError):
+            if self._bar is not None:
+                self._bar.refresh()
 
     def _show_bar(self, job: Job, event: state.Event, words: str | None) -> None:
         """Move the bar; trouble is written above it."""
-        if words and isinstance(
-            event, state.SubmitUnclear | state.TaskFailed | state.HeldForReview | state.SubmitRefused
-        ):
-            self._bar.write(f"{job.stem}: {words}", file=self._stream)
+        if words and isinstance(event, TROUBLE):
+            self._bar.write(f"{printable(job.stem)}: {words}", file=self._stream)
+        self._bar.set_postfix_str(f"{len(self._open)} with the service", refresh=False)
         if isinstance(event, state.VideoSaved):
             self._bar.update(1)
-        self._bar.set_postfix_str(f"{len(self._open)} with the service")
+        self._bar.refresh()

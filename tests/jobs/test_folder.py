@@ -1,0 +1,152 @@
+"""The output folder: what a crash between two renames leaves is found again, and nothing is overwritten."""
+
+import pytest
+from support import NOW, planned, wanted
+
+from wanbatch.jobs import shelf
+from wanbatch.jobs import state as s
+from wanbatch.jobs.folder import JOURNAL, mend, move, videos_on_disk
+from wanbatch.jobs.journal import Journal, read
+
+OLD, NEW = wanted(), wanted(prompt="another")
+FINAL = "videos/alley.mp4"
+ASIDE = shelf.superseded_path("alley", OLD.key.digest)
+
+
+def events(task: str) -> list[s.Event]:
+    return [s.SubmitIntended(), s.SubmitAccepted(task), s.TaskSucceeded(NOW + 99)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An old video under its scene's name, and a new one of the edited scene that is made but not saved."""
+    with Journal.open(tmp_path / JOURNAL, NOW) as journal:
+        for one, more in ((OLD, [*events("t1"), s.VideoSaved(FINAL, 3, "old")]), (NEW, events("t2"))):
+            for event in (planned(one), *more):
+                journal.record(one.key, event, NOW)
+        put(tmp_path, FINAL, journal.board.jobs[OLD.key], b"old")
+    return tmp_path
+
+
+def put(folder, path: str, job, content: bytes, *, marked: bool = True) -> None:
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_bytes(content)
+    if marked:
+        (folder / path).with_suffix(".json").write_bytes(shelf.sidecar(job, None, len(content), content.decode()))
+
+
+def mended(folder) -> str:
+    """Where the old video is by the journal after mending; a second time finds nothing more."""
+    with Journal.open(folder / JOURNAL, NOW) as journal:
+        mend(journal, folder, NOW)
+        found = journal.board.jobs[OLD.key].state.path
+        size = journal.path.stat().st_size
+        mend(journal, folder, NOW)
+        assert journal.path.stat().st_size == size
+    return found
+
+
+def new_job(folder):
+    return read(folder / JOURNAL).jobs[NEW.key]
+
+
+def test_videos_are_found_with_their_sizes_and_other_files_are_not(folder):
+    put(folder, ASIDE, None, b"12345", marked=False)
+    (folder / "videos" / ".alley.x.part").write_bytes(b"")
+    assert videos_on_disk(folder) == {FINAL: 3, ASIDE: 5}
+    assert videos_on_disk(folder / "nowhere") == {}
+    (folder / "plain").mkdir()
+    (folder / "plain" / "videos").write_bytes(b"")
+    assert videos_on_disk(folder / "plain") == {}
+
+
+def test_nothing_is_mended_where_nothing_moved(folder):
+    assert mended(folder) == FINAL
+
+
+def test_an_old_video_that_was_moved_and_not_noted_is_found(folder):
+    move(folder, FINAL, ASIDE)
+    assert mended(folder) == ASIDE
+
+
+def test_a_new_sidecar_without_its_video_confuses_nobody(folder):
+    move(folder, FINAL, ASIDE)
+    (folder / FINAL).with_suffix(".json").write_bytes(shelf.sidecar(new_job(folder), None, 3, "new"))
+    assert mended(folder) == ASIDE
+
+
+def test_an_install_of_which_nothing_was_noted_is_found(folder):
+    move(folder, FINAL, ASIDE)
+    put(folder, FINAL, new_job(folder), b"new")
+    assert mended(folder) == ASIDE
+    assert (folder / ASIDE).read_bytes() == b"old"
+
+
+def test_a_numbered_place_is_found_when_the_first_was_taken(folder):
+    put(folder, ASIDE, None, b"a person's copy", marked=False)
+    aside = shelf.superseded_path("alley", OLD.key.digest, lambda path: (folder / path).exists())
+    move(folder, FINAL, aside)
+    put(folder, FINAL, new_job(folder), b"new")
+    assert mended(folder) == aside == ASIDE.replace(".mp4", ".2.mp4")
+
+
+def test_a_moved_video_without_its_sidecar_is_known_by_its_name(folder):
+    (folder / FINAL).with_suffix(".json").unlink()
+    move(folder, FINAL, ASIDE)
+    put(folder, FINAL, new_job(folder), b"new")
+    assert mended(folder) == ASIDE
+
+
+def test_a_move_that_was_cut_between_record_and_video_is_gone_on_with(folder):
+    """The record goes first: the video still has its old name, without one."""
+    (folder / ASIDE).parent.mkdir()
+    (folder / FINAL).with_suffix(".json").replace((folder / ASIDE).with_suffix(".json"))
+    assert mended(folder) == FINAL
+    move(folder, FINAL, ASIDE)
+    assert mended(folder) == ASIDE
+    assert (folder / ASIDE).with_suffix(".json").exists()
+
+
+def test_a_restored_video_that_was_not_noted_is_found(folder):
+    with Journal.open(folder / JOURNAL, NOW) as journal:
+        move(folder, FINAL, ASIDE)
+        journal.record(OLD.key, s.VideoMoved(ASIDE), NOW)
+    move(folder, ASIDE, FINAL)
+    assert mended(folder) == FINAL
+
+
+def test_a_video_that_is_nowhere_is_left_to_the_plan(folder):
+    (folder / FINAL).unlink()
+    assert mended(folder) == FINAL
+    put(folder, FINAL, new_job(folder), b"new")
+    assert mended(folder) == FINAL
+
+
+def test_a_sidecar_that_cannot_be_read_proves_nothing(folder):
+    (folder / FINAL).with_suffix(".json").unlink()
+    (folder / FINAL).with_suffix(".json").mkdir()
+    assert mended(folder) == FINAL
+
+
+def test_the_only_job_of_a_scene_is_not_looked_for(tmp_path):
+    with Journal.open(tmp_path / JOURNAL, NOW) as journal:
+        for event in (planned(OLD), *events("t1"), s.VideoSaved(FINAL, 3, "old")):
+            journal.record(OLD.key, event, NOW)
+        put(tmp_path, ASIDE, journal.board.jobs[OLD.key], b"old")
+        mend(journal, tmp_path, NOW)
+        assert journal.board.jobs[OLD.key].state.path == FINAL
+
+
+def test_a_move_never_overwrites_a_video(folder):
+    put(folder, ASIDE, None, b"somebody's", marked=False)
+    with pytest.raises(FileExistsError):
+        move(folder, FINAL, ASIDE)
+    assert (folder / ASIDE).read_bytes() == b"somebody's"
+    assert (folder / FINAL).read_bytes() == b"old"
+    assert (folder / FINAL).with_suffix(".json").exists()
+
+
+def test_a_move_that_was_done_already_is_done(folder):
+    move(folder, FINAL, ASIDE)
+    move(folder, FINAL, ASIDE)
+    assert (folder / ASIDE).read_bytes() == b"old"

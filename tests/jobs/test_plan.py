@@ -1,0 +1,200 @@
+"""What a run would do with each scene, why, and what it costs."""
+
+from decimal import Decimal
+
+import pytest
+from support import NOW, board_with, planned, wanted
+
+from wanbatch.jobs import state as s
+from wanbatch.jobs.plan import Cost, Entry, Kind, Plan, money, plan, sentence, tell
+
+A, B = wanted(), wanted(prompt="another", resolution="1080P")
+FINAL = "videos/alley.mp4"
+ASIDE = f"superseded/alley.{A.key.digest}.mp4"
+END = NOW + 1000
+SENT = [s.SubmitIntended(), s.SubmitAccepted("t1")]
+MADE = [*SENT, s.TaskSucceeded(END)]
+DONE = [*MADE, s.VideoSaved(FINAL, 9, "ab")]
+PRICE = Cost(Decimal("3.00"), "CNY", "2026-08-15")
+FOREIGN = f"{FINAL} exists, and the journal knows nothing of it: move it away"
+
+
+def made_by(task: str, *more: s.Event) -> list[s.Event]:
+    return [s.SubmitIntended(), s.SubmitAccepted(task), s.TaskSucceeded(END), *more]
+
+
+def entry(*histories, wants=A, files=(), now=NOW, keep=False) -> Entry:
+    sizes = files if isinstance(files, dict) else dict.fromkeys(files, 9)
+    board = board_with(*histories)
+    return plan([wants], board, sizes, now, keep_changed=keep, price=lambda _request: PRICE).entries[0]
+
+
+def test_a_new_scene_is_submitted():
+    found = entry()
+    assert (found.kind, found.reason, found.seconds, found.cost) == (Kind.NEW, "new", 5, PRICE)
+    assert entry((A, [])).reason == "new", "planned in an earlier run and never sent"
+
+
+@pytest.mark.parametrize(
+    ("events", "kind", "reason"),
+    [
+        ([s.SubmitIntended(), s.SubmitRefused("x", "y", NOW)], Kind.NEW, "attempt 1 ended without a task that counts"),
+        (SENT[:1], Kind.IN_FLIGHT, "sent, but the answer never came: the task list will tell"),
+        (SENT, Kind.IN_FLIGHT, "task t1 is with the service"),
+        ([*SENT, s.CancelRequested("me")], Kind.IN_FLIGHT, "task t1 is being canceled"),
+        (MADE, Kind.FETCH, "made and paid for, not on disk yet"),
+        ([*SENT, s.HeldForReview("odd")], Kind.HELD, "odd"),
+        ([*SENT, s.TaskFailed("Code", "message")], Kind.FAILED, "Code: message"),
+        ([*SENT, s.TaskFailed("Code", "")], Kind.FAILED, "Code"),
+        ([*SENT, s.TaskCanceled()], Kind.FAILED, "canceled"),
+    ],
+)
+def test_a_known_job_goes_on_where_it_is(events, kind, reason):
+    found = entry((A, events))
+    assert (found.kind, found.reason) == (kind, reason)
+    assert found.path is None
+
+
+def test_only_new_and_stale_scenes_cost_money():
+    assert [kind for kind in Kind if kind.submits] == [Kind.NEW, Kind.STALE]
+
+
+def test_a_job_is_told_in_words_in_every_state():
+    board = board_with((A, []))
+    assert tell(board.jobs[A.key]) == "not sent yet"
+    board = board_with((A, DONE))
+    assert tell(board.jobs[A.key]) == FINAL
+
+
+def test_a_finished_scene_is_done_also_when_somebody_edited_its_file():
+    found = entry((A, DONE), files=[FINAL])
+    assert (found.kind, found.reason, found.path, found.task_id) == (Kind.DONE, FINAL, FINAL, "t1")
+    found = entry((A, DONE), files={FINAL: 8})
+    assert (found.kind, found.reason) == (Kind.DONE, f"{FINAL}, edited since")
+
+
+def test_an_edited_scene_is_submitted_anew_and_says_what_changed():
+    found = entry((A, DONE), wants=B, files=[FINAL])
+    assert (found.kind, found.reason) == (Kind.STALE, "changed since it was made")
+    assert "prompt" in found.changes
+    assert "resolution 720P → 1080P" in found.changes
+
+
+def test_what_changed_is_said_against_the_latest_of_the_earlier_ones():
+    c = wanted(prompt="a third", resolution="1080P")
+    later = made_by("t2", s.VideoSaved(FINAL, 9, "cd"))
+    found = entry((A, [*DONE, s.VideoMoved(ASIDE)]), (B, [*([s.SubmitIntended(), s.SubmitRefused("x", "y", NOW)] * 3),
+                  *later]), wants=c, files=[FINAL, ASIDE])  # fmt: skip
+    assert found.kind is Kind.STALE
+    assert not any("resolution" in change for change in found.changes)
+
+
+def test_an_earlier_request_that_made_nothing_is_no_change():
+    for nothing in ([], [*SENT, s.TaskFailed("x", "y")], [s.CancelRequested("me")]):
+        assert entry((A, nothing), wants=B).kind is Kind.NEW
+
+
+def test_a_changed_scene_is_kept_where_the_manifest_says_so_and_something_is_there():
+    found = entry((A, DONE), wants=B, files=[FINAL], keep=True)
+    assert (found.kind, found.path) == (Kind.KEPT, FINAL)
+    assert found.changes
+    assert entry((A, SENT), wants=B, keep=True).kind is Kind.KEPT
+    assert entry((A, DONE), wants=B, files=[], keep=True).kind is Kind.STALE, "nothing is there to keep"
+
+
+def test_a_scene_that_is_again_as_it_was_gets_its_video_back():
+    aside = (A, [*DONE, s.VideoMoved(ASIDE)])
+    now = (B, made_by("t2", s.VideoSaved(FINAL, 9, "cd")))
+    found = entry(aside, now, files=[FINAL, ASIDE])
+    assert (found.kind, found.reason) == (Kind.RESTORE, f"made before; from {ASIDE}")
+    assert entry(aside, files=[ASIDE]).kind is Kind.RESTORE
+    unnoted = entry((A, DONE), files=[ASIDE])
+    assert (unnoted.kind, unnoted.reason) == (Kind.RESTORE, f"made before; from {ASIDE}")
+
+
+def test_a_video_is_not_restored_over_a_file_that_is_not_ours():
+    found = entry((A, [*DONE, s.VideoMoved(ASIDE)]), files=[FINAL, ASIDE])
+    assert (found.kind, found.path) == (Kind.DONE, ASIDE)
+    assert found.reason == f"{ASIDE}; {FOREIGN}"
+
+
+def test_a_deleted_video_is_downloaded_again_as_long_as_the_service_has_it():
+    found = entry((A, DONE), now=END - 1)
+    assert (found.kind, found.reason) == (Kind.FETCH, f"{FINAL} was deleted; the service still has it")
+    found = entry((A, DONE), now=END)
+    assert (found.kind, found.reason) == (Kind.HELD, f"{FINAL} was deleted, and the service no longer has it")
+
+
+def test_a_file_that_is_not_ours_stops_its_scene_before_money_is_spent():
+    aside = (A, [*DONE, s.VideoMoved(ASIDE)])
+    again = [*SENT, s.TaskFailed("x", "y", NOW)]
+    for histories, wants in [((), A), (((A, []),), A), (((A, again),), A), ((aside,), B)]:
+        found = entry(*histories, wants=wants, files=[FINAL, ASIDE])
+        assert (found.kind, found.reason) == (Kind.HELD, FOREIGN)
+
+
+def test_a_file_that_a_sibling_may_own_is_not_foreign():
+    assert entry((A, MADE), wants=B, files=[FINAL]).kind is Kind.STALE
+
+
+def test_what_left_the_manifest_is_still_collected_and_comes_last():
+    jobs = {
+        "sent": SENT[:1], "ready": [], "failed": [s.SubmitIntended(), s.SubmitRefused("x", "y")],
+        "held": [s.SubmitIntended(), s.HeldForReview("odd")], "rendered": MADE,
+    }  # fmt: skip
+    board = board_with(*((wanted(name), events) for name, events in jobs.items()))
+    odd = wanted("odd")
+    board.apply(odd.key, planned(odd), NOW)
+    found = plan([A], board, {}, NOW, keep_changed=False, price=lambda _request: None)
+    gone = {e.key.scene: e for e in found.entries[1:]}
+    assert found.entries[0].key == A.key
+    assert {name: e.kind for name, e in gone.items()} == {
+        "sent": Kind.IN_FLIGHT, "held": Kind.HELD, "rendered": Kind.IN_FLIGHT,
+    }  # fmt: skip
+    assert all(e.reason.endswith("; the manifest no longer asks for it") for e in gone.values())
+    assert gone["rendered"].seconds == 5
+    assert gone["rendered"].cost is None
+
+
+def test_what_a_selection_leaves_out_is_collected_and_still_belongs_to_the_manifest():
+    board = board_with((B, SENT[:1]))
+    found = plan([A], board, {}, NOW, keep_changed=False, price=lambda _request: None, asked_for={A.key, B.key})
+    assert [(e.key, e.kind) for e in found.entries[1:]] == [(B.key, Kind.IN_FLIGHT)]
+    assert "manifest" not in found.entries[1].reason
+
+
+def test_a_length_that_the_journal_does_not_know_is_nought():
+    board = board_with()
+    board.apply(A.key, s.Planned("alley", {"model": "m", "prompt": "p"}), NOW)
+    board.apply(A.key, s.SubmitIntended(), NOW)
+    found = plan([], board, {}, NOW, keep_changed=False, price=lambda _request: None)
+    assert found.entries[0].seconds == 0
+
+
+# --- money and the sentence ---
+
+
+def some(kind: Kind, *costs: Cost | None) -> tuple[Entry, ...]:
+    return tuple(Entry(A.key, kind, "", 5, cost) for cost in costs)
+
+
+def test_money_is_summed_by_currency_with_the_oldest_date_and_says_what_it_does_not_know():
+    dollars = Cost(Decimal("0.5"), "USD", "2026-07-01")
+    assert money(some(Kind.NEW, PRICE, PRICE)) == "6.00 CNY at prices of 2026-08-15"
+    assert money(some(Kind.NEW, PRICE, dollars)) == "3.00 CNY + 0.50 USD at prices of 2026-07-01"
+    assert money(some(Kind.NEW, PRICE, None, None)) == "3.00 CNY at prices of 2026-08-15, 2 of unknown price"
+    assert money(some(Kind.NEW, None)) == "price unknown"
+
+
+def test_a_plan_is_one_sentence():
+    entries = (*some(Kind.NEW, PRICE), *some(Kind.STALE, PRICE), *some(Kind.DONE, None, None), *some(Kind.HELD, None))
+    assert sentence(Plan(entries)) == (
+        "plan: 2 to submit, 1 of them stale (10 s, 6.00 CNY at prices of 2026-08-15), 2 done, 1 held"
+    )
+    assert sentence(Plan(some(Kind.NEW, None))) == "plan: 1 to submit (5 s, price unknown)"
+    assert sentence(Plan(())) == "plan: nothing"
+    others = [Kind.IN_FLIGHT, Kind.FETCH, Kind.RESTORE, Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.HELD]
+    said = sentence(Plan(tuple(e for kind in others for e in some(kind, None))))
+    assert said == (
+        "plan: 1 in flight, 1 to download, 1 to restore, 1 done, 1 changed but kept, 1 failed, 1 held"
+    )  # fmt: skip

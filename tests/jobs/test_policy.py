@@ -1,0 +1,520 @@
+"""What may start, and what an observation means: never too much at once, never twice, never asleep for ever."""
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from support import NOW, board_with, planned, wanted
+
+from wanbatch.errors import Exit
+from wanbatch.jobs import policy
+from wanbatch.jobs import seen as saw
+from wanbatch.jobs import state as s
+from wanbatch.jobs.board import Action, Board, Job
+from wanbatch.jobs.policy import TASK_LIFE_S, Limits, judge, next_look, select
+from wanbatch.jobs.seen import Kind, Lost
+
+LIMITS = Limits(concurrency=3, downloads=2, asks_at_once=2, submit_rate=5.0)
+URL = "https://oss.example/v.mp4?Expires=1800050000&Signature=x"
+
+
+def job_in(state: str, **changes) -> tuple[Board, Job]:
+    """A board of one job in a state."""
+    events: dict[str, list[s.Event]] = {
+        "Ready": [],
+        "InDoubt": [s.SubmitIntended()],
+        "Waiting": [s.SubmitIntended(), s.SubmitAccepted("t1")],
+        "Cancelling": [s.SubmitIntended(), s.SubmitAccepted("t1"), s.CancelRequested("a test")],
+        "Rendered": [s.SubmitIntended(), s.SubmitAccepted("t1"), s.TaskSucceeded(NOW + 1000)],
+    }
+    one = wanted(**changes)
+    board = board_with((one, events[state]))
+    return board, board.jobs[one.key]
+
+
+def view(status: str, **more) -> saw.TaskView:
+    return saw.TaskView("t1", status, **more)
+
+
+# --- select ---
+
+MANY = [
+    wanted(f"s{number}", prompt=f"prompt {number % 4}", model=model)
+    for number, model in enumerate(["wan2.7-t2v", "wan2.7-t2v-2026-06-12"] * 5)
+]
+ANSWERS: dict[Action, list[saw.Seen]] = {
+    Action.SUBMIT: [
+        saw.Accepted("new"), saw.Unknown("lost", "r"), saw.Unknown("lost"), saw.NotSent("no network"),
+        saw.Refused(Kind.RATE, "Throttling", "slow", 30.0), saw.Refused(Kind.SCENE, "Bad", "no"),
+    ],
+    Action.POLL: [
+        view("RUNNING"), view("SUCCEEDED", video_url=URL), view("SUCCEEDED"), view("UNKNOWN"), view("CANCELED"),
+        view("FAILED", kind=Kind.SERVICE), view("FAILED"), saw.ReadFailed(Kind.RATE, "Throttling", ""),
+    ],
+    Action.RECONCILE: [saw.Searched((), (), True), saw.Searched((), (), False), saw.ReadFailed(Kind.SERVICE, "x", "")],
+    Action.CANCEL: [saw.CancelAnswered(True, view("RUNNING")), saw.CancelAnswered(False, view("CANCELED"))],
+    Action.FETCH: [saw.Saved("videos/a.mp4", 1, "ab"), saw.NotSaved(Lost.RETRY, "cut"), saw.NotSaved(Lost.GONE, "x")],
+}  # fmt: skip
+
+
+class Run:
+    """A run in which the draw decides who comes back, and with what."""
+
+    def __init__(self, draw, limits: Limits) -> None:
+        self.draw, self.limits, self.now = draw, limits, NOW
+        self.board = board_with(*((one, []) for one in MANY))
+        self.board.pause_until = NOW
+        for one in MANY:
+            self.board.schedule(one.key, float("-inf"))
+        self.submitted: list[float] = []
+        self.tasks = 0
+
+    def step(self) -> bool:
+        selection = select(self.board, self.now, self.limits)
+        self.check(selection)
+        for key, action in selection.todo:
+            if action is Action.SUBMIT:
+                self.board.apply(key, s.SubmitIntended(), self.now)
+                self.board.last_submit_at = self.now
+                self.submitted.append(self.now)
+            self.board.start(key, action)
+        self.within_the_caps()
+        if selection.todo:
+            return True
+        if self.board.busy and (selection.wake_at == float("inf") or self.draw(st.booleans())):
+            self.come_back(self.draw(st.sampled_from(sorted(self.board.busy))))
+            return True
+        self.now = selection.wake_at
+        return self.now != float("inf")
+
+    def come_back(self, key) -> None:
+        seen = self.draw(st.sampled_from(ANSWERS[self.board.finish(key)]))
+        if isinstance(seen, saw.Accepted):
+            self.tasks += 1
+            seen = saw.Accepted(f"t{self.tasks}")
+        event = judge(self.board, key, seen, self.now, self.limits)
+        if event is not None:
+            self.board.apply(key, event, self.now)
+        if isinstance(event, s.SubmitRefused) and event.retry_at is not None:
+            self.board.pause_until = event.retry_at
+        self.board.note_oddity(key, policy.oddity(seen))
+        look_at = next_look(self.board, self.board.jobs[key], seen, self.now, self.limits)
+        if look_at is not None:
+            assert look_at >= self.now
+            self.board.schedule(key, look_at)
+
+    def check(self, selection: policy.Selection) -> None:
+        board, now = self.board, self.now
+        keys = [key for key, _ in selection.todo]
+        assert len(set(keys)) == len(keys)
+        assert not set(keys) & set(board.busy)
+        assert selection.wake_at > now
+        for key in [key for key, action in selection.todo if action is Action.SUBMIT]:
+            job = board.jobs[key]
+            assert isinstance(job.state, s.Ready)
+            assert now >= max(job.state.not_before, board.pause_until)
+            assert not self.submitted or now - self.submitted[-1] >= 0.999 / self.limits.submit_rate
+            others = [other for other in board.jobs.values() if isinstance(other.state, s.InDoubt)]
+            assert job.prompt_hash not in {other.prompt_hash for other in others}
+            assert job.model not in {board.jobs[k].model for k, a in board.busy.items() if a is Action.SUBMIT}
+        if not selection.todo:
+            until = min(selection.wake_at, now + 10**9)
+            for moment in (now + 1e-3, (now + until) / 2, until - 1e-3):
+                if now < moment < until:
+                    assert not select(board, moment, self.limits).todo, "it slept too long"
+
+    def within_the_caps(self) -> None:
+        board = self.board
+        assert board.open_tasks <= self.limits.concurrency
+        assert board.open_tasks == sum(isinstance(j.state, s.InDoubt | s.Waiting | s.Cancelling)
+                                       for j in board.jobs.values())  # fmt: skip
+        doing = list(board.busy.values())
+        assert doing.count(Action.FETCH) <= self.limits.downloads
+        asks = (Action.POLL, Action.RECONCILE, Action.CANCEL)
+        assert sum(action in asks for action in doing) <= self.limits.asks_at_once
+        posting = [board.jobs[key].model for key, action in board.busy.items() if action is Action.SUBMIT]
+        assert len(set(posting)) == len(posting)
+
+
+@settings(deadline=None, max_examples=60, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(st.data())
+def test_a_run_keeps_within_its_limits_and_never_oversleeps(data):
+    limits = Limits(
+        concurrency=data.draw(st.integers(1, 6)),
+        downloads=data.draw(st.integers(1, 3)),
+        asks_at_once=data.draw(st.integers(1, 4)),
+        on_absent=data.draw(st.sampled_from(["hold", "resubmit"])),
+    )
+    run = Run(data.draw, limits)
+    for _ in range(120):
+        if not run.step():
+            left = [job.state for job in run.board.jobs.values() if isinstance(job.state, s.InDoubt | s.Waiting)]
+            assert not left, "nobody will ever look at these again"
+            return
+
+
+def test_downloads_come_first_then_questions_then_one_submission():
+    wants = [wanted(name) for name in ("ready", "more", "waits", "made")]
+    waiting = [s.SubmitIntended(), s.SubmitAccepted("t1")]
+    made = [s.SubmitIntended(), s.SubmitAccepted("t2"), s.TaskSucceeded(NOW + 9)]
+    board = board_with((wants[0], []), (wants[1], []), (wants[2], waiting), (wants[3], made))
+    for one in wants:
+        board.schedule(one.key, NOW)
+    chosen = select(board, NOW, LIMITS).todo
+    assert [(key.scene, action) for key, action in chosen] == [
+        ("made", Action.FETCH), ("waits", Action.POLL), ("ready", Action.SUBMIT),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "action"),
+    [("InDoubt", Action.RECONCILE), ("Waiting", Action.POLL), ("Cancelling", Action.CANCEL)],
+)
+def test_what_is_asked_is_what_the_state_leaves_open(state, action):
+    board, job = job_in(state)
+    board.schedule(job.key, NOW)
+    assert select(board, NOW, LIMITS).todo == ((job.key, action),)
+
+
+def test_a_job_behind_a_blocked_one_is_not_slept_over():
+    """The first in the line waits for its twin's doubt; the one behind it may go in ten seconds."""
+    doubtful, twin, later = wanted("a", prompt="same"), wanted("b", prompt="same"), wanted("c", prompt="other")
+    again = [s.SubmitIntended(), s.SubmitRefused("Throttling", "slow", NOW + 20)]
+    board = board_with((doubtful, [s.SubmitIntended()]), (twin, []), (later, again))
+    board.schedule(doubtful.key, NOW + 180)
+    board.schedule(twin.key, NOW)
+    board.schedule(later.key, NOW)
+    assert select(board, NOW + 10, LIMITS) == policy.Selection((), NOW + 20)
+    assert select(board, NOW + 20, LIMITS).todo == ((later.key, Action.SUBMIT),)
+
+
+def test_a_twin_of_a_prompt_in_doubt_waits_and_others_go():
+    twins = [wanted("a", prompt="same"), wanted("b", prompt=" same "), wanted("c", prompt="other")]
+    board = board_with((twins[0], [s.SubmitIntended()]), (twins[1], []), (twins[2], []))
+    for one in twins[1:]:
+        board.schedule(one.key, NOW)
+    assert select(board, NOW, LIMITS).todo == ((twins[2].key, Action.SUBMIT),)
+
+
+class Touched(list):
+    """Entries that count how many of them are looked at."""
+
+    def __init__(self, entries) -> None:
+        super().__init__(entries)
+        self.touched = 0
+
+    def __iter__(self):
+        for entry in super().__iter__():
+            self.touched += 1
+            yield entry
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+def test_a_look_at_a_hundred_thousand_jobs_touches_a_few(blocked):
+    board = Board()
+    template = wanted()
+    event = planned(template)
+    for number in range(101_000):
+        one = type(template.key)(f"s{number}", 1, "0" * 12)
+        board.apply(one, event, NOW)
+        if number < 1000:
+            board.apply(one, s.SubmitIntended(), NOW)
+            board.apply(one, s.SubmitAccepted(f"t{number}"), NOW)
+        board.schedule(one, NOW)
+    if blocked:
+        board.submitting.add(template.request.model)
+    agendas = (board.to_submit, board.to_ask, board.to_fetch)
+    for agenda in agendas:
+        agenda._entries = Touched(agenda._entries)
+    select(board, NOW, Limits(concurrency=2000))
+    assert sum(agenda._entries.touched for agenda in agendas) <= 20 + policy.LOOK_AHEAD + 10
+
+
+def test_a_closed_board_submits_nothing_more():
+    board, job = job_in("Ready")
+    board.schedule(job.key, NOW)
+    board.close()
+    board.schedule(job.key, NOW)
+    assert select(board, NOW, LIMITS) == policy.Selection((), float("inf"))
+    assert not board.unfinished
+
+
+# --- judge: one POST (every row of the outcome table) ---
+
+
+def test_an_accepted_request_is_waiting():
+    board, job = job_in("InDoubt")
+    assert judge(board, job.key, saw.Accepted("t9", "r"), NOW, LIMITS) == s.SubmitAccepted("t9", "r")
+
+
+def test_an_answer_with_a_task_that_somebody_has_leaves_the_job_in_doubt_with_what_came():
+    first, second = wanted("first"), wanted("second")
+    board = board_with((first, [s.SubmitIntended(), s.SubmitAccepted("t1")]), (second, [s.SubmitIntended()]))
+    event = judge(board, second.key, saw.Accepted("t1", "r2"), NOW, LIMITS)
+    assert event == s.SubmitUnclear(f"the service answered with task t1, which {first.key} has", "r2")
+    assert isinstance(board.apply(second.key, event, NOW).state, s.InDoubt)
+
+
+def test_what_was_never_sent_goes_again_after_a_while():
+    board, job = job_in("InDoubt")
+    event = judge(board, job.key, saw.NotSent("refused"), NOW, LIMITS)
+    assert (event.code, event.message) == ("NotSent", "refused")
+    assert 0.5 <= event.retry_at - NOW < 1
+
+
+def test_an_unknown_outcome_is_written_down_and_nothing_else():
+    board, job = job_in("InDoubt")
+    assert judge(board, job.key, saw.Unknown("HTTP 502", "r"), NOW, LIMITS) == s.SubmitUnclear("HTTP 502", "r")
+
+
+def test_a_refused_scene_fails_and_a_refused_account_leaves_it_ready():
+    board, job = job_in("InDoubt")
+    assert judge(board, job.key, saw.Refused(Kind.SCENE, "Bad", "no"), NOW, LIMITS) == s.SubmitRefused("Bad", "no")
+    refused = saw.Refused(Kind.ACCOUNT, "Arrearage", "pay")
+    assert judge(board, job.key, refused, NOW, LIMITS) == s.SubmitRefused("Arrearage", "pay", NOW)
+
+
+@pytest.mark.parametrize("kind", [Kind.RATE, Kind.SERVICE])
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [(None, 0.5, 1), (30.0, 30, 30), (0.1, 0.5, 1), (999_999.0, 3600, 3600), (-5.0, 0.5, 1),
+     (float("inf"), 3600, 3600), (float("nan"), 0.5, 1)],
+)  # fmt: skip
+def test_a_throttled_request_waits_as_long_as_asked_within_reason(kind, asked, least, most):
+    board, job = job_in("InDoubt")
+    event = judge(board, job.key, saw.Refused(kind, "Throttling", "slow", asked), NOW, LIMITS)
+    assert least <= event.retry_at - NOW <= most
+
+
+@given(st.integers(0, 100_000), st.text("0123456789abcdef", max_size=12))
+def test_a_backoff_doubles_up_to_its_cap_and_spreads_by_half(tries, digest):
+    key = type(wanted().key)("s", 1, digest)
+    ceiling = min(60.0, 2.0 ** min(tries, 16))
+    assert ceiling / 2 <= policy.backoff(tries, key) < ceiling
+
+
+# --- judge: a task ---
+
+
+def test_a_success_is_kept_with_its_urls_own_end():
+    board, job = job_in("Waiting")
+    seen = view("SUCCEEDED", video_url=URL, usage={"duration": 5}, times={"end_time": "x"})
+    event = judge(board, job.key, seen, NOW, LIMITS)
+    assert event == s.TaskSucceeded(1_800_050_000.0, {"duration": 5}, {"end_time": "x"})
+
+
+@pytest.mark.parametrize("query", ["", "?Signature=x", "?Expires=soon", "?Expires=" + "9" * 400, "?Expires=-1"])
+def test_a_url_that_says_no_end_lasts_a_day_from_submission(query):
+    board, job = job_in("Waiting")
+    event = judge(board, job.key, view("SUCCEEDED", video_url=f"https://x/v.mp4{query}"), NOW + 99, LIMITS)
+    assert event == s.TaskSucceeded(job.submitted_at + TASK_LIFE_S)
+
+
+@pytest.mark.parametrize(
+    ("seen", "times", "word"),
+    [
+        (view("SUCCEEDED"), 3, "no video"),
+        (view("SUCCEEDED", video_url=""), 3, "no video"),
+        (view("UNKNOWN"), 5, "does not know"),
+    ],
+)
+def test_an_odd_answer_is_held_after_several_in_a_row_and_only_of_the_same(seen, times, word):
+    board, job = job_in("Waiting")
+    for _ in range(6):
+        board.note_oddity(job.key, policy.oddity(saw.ReadFailed(Kind.SERVICE, "x", "")))
+    board.note_oddity(job.key, policy.oddity(seen))
+    for _ in range(times - 2):
+        assert judge(board, job.key, seen, NOW + 60, LIMITS) is None
+        board.note_oddity(job.key, policy.oddity(seen))
+    event = judge(board, job.key, seen, NOW + 60, LIMITS)
+    assert isinstance(event, s.HeldForReview)
+    assert word in event.reason
+    assert "billed" in event.reason
+    board.note_oddity(job.key, policy.oddity(view("RUNNING")))
+    assert judge(board, job.key, seen, NOW + 60, LIMITS) is None
+
+
+def test_one_odd_answer_after_unanswered_questions_is_the_first_of_its_kind():
+    board, job = job_in("Waiting")
+    for _ in range(20):
+        board.note_oddity(job.key, policy.oddity(saw.ReadFailed(Kind.SERVICE, "x", "")))
+    board.note_oddity(job.key, policy.oddity(view("UNKNOWN")))
+    assert board.strikes[job.key] == 1
+
+
+def test_a_task_that_is_unknown_after_a_day_is_held_at_once():
+    board, job = job_in("Waiting")
+    assert judge(board, job.key, view("UNKNOWN"), job.submitted_at + TASK_LIFE_S, LIMITS) is None
+    event = judge(board, job.key, view("UNKNOWN"), job.submitted_at + TASK_LIFE_S + 1, LIMITS)
+    assert isinstance(event, s.HeldForReview)
+    assert "24 h" in event.reason
+
+
+@pytest.mark.parametrize("status", ["PENDING", "RUNNING", "SUSPENDED", "ANYTHING"])
+def test_a_word_that_nobody_documented_is_a_running_task(status):
+    board, job = job_in("Waiting")
+    assert judge(board, job.key, view(status), NOW, LIMITS) is None
+
+
+def test_a_failed_task_goes_again_only_when_the_service_was_at_fault_and_not_for_ever():
+    board, job = job_in("Waiting")
+    failed = view("FAILED", kind=Kind.SERVICE, code="InternalError", message="odd")
+    event = judge(board, job.key, failed, NOW, Limits(attempts=2))
+    assert event.retry_at > NOW
+    assert judge(board, job.key, failed, NOW, Limits(attempts=1)).retry_at is None
+    scene = view("FAILED", code="DataInspectionFailed", message="no")
+    assert judge(board, job.key, scene, NOW, LIMITS) == s.TaskFailed("DataInspectionFailed", "no")
+
+
+def test_a_canceled_task_is_canceled_whoever_did_it():
+    for state in ("Waiting", "Cancelling"):
+        board, job = job_in(state)
+        assert judge(board, job.key, view("CANCELED"), NOW, LIMITS) == s.TaskCanceled()
+
+
+def test_a_cancel_is_believed_when_the_task_says_so():
+    board, job = job_in("Cancelling")
+    unread = saw.ReadFailed(Kind.SERVICE, "x", "")
+    for seen, event in [
+        (saw.CancelAnswered(False, view("CANCELED")), s.TaskCanceled()),
+        (saw.CancelAnswered(True, view("CANCELED")), s.TaskCanceled()),
+        (saw.CancelAnswered(True, view("RUNNING")), s.CancelRefused()),
+        (saw.CancelAnswered(True, unread), s.CancelRefused()),
+        (saw.CancelAnswered(False, view("PENDING")), None),
+        (saw.CancelAnswered(False, unread), None),
+    ]:
+        assert judge(board, job.key, seen, NOW, LIMITS) == event
+    for seen in (view("UNKNOWN"), unread, view("SUCCEEDED")):
+        assert policy.oddity(saw.CancelAnswered(False, seen)) == policy.oddity(seen) is not None
+
+
+@pytest.mark.parametrize("state", ["InDoubt", "Waiting", "Cancelling", "Rendered"])
+def test_silence_says_nothing_until_the_service_has_forgotten(state):
+    board, job = job_in(state)
+    silence = saw.ReadFailed(Kind.SERVICE, "NoAnswer", "no answer in time")
+    end = NOW + 1000 if state == "Rendered" else job.submitted_at + TASK_LIFE_S
+    for _ in range(10):
+        assert judge(board, job.key, silence, end, LIMITS) is None
+        board.note_oddity(job.key, policy.oddity(silence))
+    event = judge(board, job.key, silence, end + 1, LIMITS)
+    assert isinstance(event, s.HeldForReview)
+    board.note_oddity(job.key, None)
+    assert judge(board, job.key, silence, end + 1, LIMITS) is None, "one unanswered question is no proof"
+
+
+# --- judge: the doubt is settled when all that was sent must show ---
+
+
+def test_a_doubt_settles_from_the_posts_last_byte_on():
+    board, job = job_in("InDoubt")
+    since = job.state.since
+    limits = Limits(settle_s=180, post_timeout_s=60, on_absent="resubmit")
+    absent = saw.Searched((), (), True)
+    assert policy.settled_at(board, job, limits) == since + 240
+    assert judge(board, job.key, absent, since + 239, limits) is None
+    assert isinstance(judge(board, job.key, absent, since + 240, limits), s.SubmitDisproved)
+    board.apply(job.key, s.SubmitUnclear("reset"), since + 2)
+    assert policy.settled_at(board, board.jobs[job.key], limits) == since + 182
+
+
+def test_a_doubt_that_a_dead_process_left_settles_from_the_take_over_on():
+    board, job = job_in("InDoubt")
+    since = job.state.since
+    board.take_over(since + 10)
+    assert policy.settled_at(board, job, LIMITS) == since + 10 + LIMITS.settle_s
+    board.take_over(since + 10_000)
+    assert policy.settled_at(board, job, LIMITS) == since + LIMITS.post_timeout_s + LIMITS.settle_s
+    board.take_over(since - 90_000)
+    assert policy.settled_at(board, job, LIMITS) < since, "a clock that was set back makes nobody wait for a day"
+
+
+# --- judge: a download ---
+
+
+def test_a_saved_video_is_done_and_a_lost_one_is_held():
+    board, job = job_in("Rendered")
+    assert judge(board, job.key, saw.Saved("videos/a.mp4", 9, "ab"), NOW, LIMITS) == s.VideoSaved(
+        "videos/a.mp4", 9, "ab"
+    )
+    gone = judge(board, job.key, saw.NotSaved(Lost.GONE, "no longer there"), NOW, LIMITS)
+    assert gone == s.HeldForReview("billed, but the video is lost: no longer there")
+
+
+@pytest.mark.parametrize("why", [Lost.RETRY, Lost.DISK, Lost.TAKEN])
+def test_a_download_that_failed_is_tried_again_while_the_service_has_the_video(why):
+    board, job = job_in("Rendered")
+    assert judge(board, job.key, saw.NotSaved(why, "x"), NOW + 1000, LIMITS) is None
+    assert isinstance(judge(board, job.key, saw.NotSaved(why, "x"), NOW + 1001, LIMITS), s.HeldForReview)
+
+
+# --- next_look ---
+
+
+def test_the_next_look_at_a_running_task_is_rarer_the_older_it_is():
+    board, job = job_in("Waiting")
+    for age, wait in [(0, 15), (599, 15), (600, 30), (1799, 30), (1800, 60), (80_000, 60)]:
+        now = job.submitted_at + age
+        assert next_look(board, job, view("RUNNING"), now, LIMITS) == now + wait
+
+
+def test_an_unanswered_question_is_asked_again_later_and_later():
+    board, job = job_in("Waiting")
+    failed = saw.ReadFailed(Kind.RATE, "Throttling", "")
+    assert next_look(board, job, failed, NOW, LIMITS) == NOW + LIMITS.poll_interval_s
+    for _ in range(10):
+        board.note_oddity(job.key, policy.oddity(failed))
+    assert 30 <= next_look(board, job, failed, NOW, LIMITS) - NOW < 60
+    asked = saw.ReadFailed(Kind.RATE, "Throttling", "", 1e9)
+    assert next_look(board, job, asked, NOW, LIMITS) == NOW + 3600
+
+
+def test_a_broken_download_is_tried_five_times_in_a_run_and_others_are_left():
+    board, job = job_in("Rendered")
+    broken = saw.NotSaved(Lost.RETRY, "cut")
+    for _ in range(4):
+        board.note_oddity(job.key, policy.oddity(broken))
+        assert next_look(board, job, broken, NOW, LIMITS) > NOW
+    board.note_oddity(job.key, policy.oddity(broken))
+    assert next_look(board, job, broken, NOW, LIMITS) is None
+    for why in (Lost.GONE, Lost.DISK, Lost.TAKEN):
+        assert next_look(board, job, saw.NotSaved(why, "x"), NOW, LIMITS) is None
+
+
+def test_a_doubt_is_looked_at_when_it_is_settled_and_then_at_each_interval():
+    board, job = job_in("InDoubt")
+    settled = policy.settled_at(board, job, LIMITS)
+    assert next_look(board, job, saw.Unknown("x"), NOW + 5, LIMITS) == settled
+    assert next_look(board, job, saw.Searched((), (), False), settled, LIMITS) == settled + LIMITS.poll_interval_s
+
+
+def test_a_rendered_video_is_fetched_at_once():
+    board, job = job_in("Rendered")
+    assert next_look(board, job, view("SUCCEEDED", video_url=URL), NOW, LIMITS) == NOW
+
+
+# --- halt, oddity ---
+
+
+def test_a_refused_account_ends_the_run_and_a_refused_scene_does_not():
+    board, _ = job_in("InDoubt")
+    halted = policy.halt(board, saw.Refused(Kind.ACCOUNT, "Arrearage", "pay"), NOW, LIMITS)
+    assert (halted.exit_code, halted.at_once) == (Exit.ACCOUNT, False)
+    halted = policy.halt(board, saw.ReadFailed(Kind.ACCOUNT, "InvalidApiKey", "no"), NOW, LIMITS)
+    assert (halted.exit_code, halted.at_once) == (Exit.ACCOUNT, True)
+    for seen in (saw.Refused(Kind.SCENE, "x", ""), saw.ReadFailed(Kind.RATE, "x", ""), saw.Accepted("t")):
+        assert policy.halt(board, seen, NOW, LIMITS) is None
+
+
+def test_a_service_that_cannot_be_reached_is_tried_for_a_while():
+    board, _ = job_in("InDoubt")
+    assert policy.halt(board, saw.NotSent("no network"), NOW, LIMITS) is None
+    board.unsent_since = NOW
+    assert policy.halt(board, saw.NotSent("no network"), NOW + 299, LIMITS) is None
+    halted = policy.halt(board, saw.NotSent("no network"), NOW + 300, LIMITS)
+    assert (halted.exit_code, halted.at_once) == (Exit.RUNNING, True)
+
+
+def test_only_odd_answers_are_counted():
+    odd = [view("UNKNOWN"), view("SUCCEEDED"), saw.ReadFailed(Kind.RATE, "", ""), saw.NotSaved(Lost.DISK, "")]
+    plain = [view("RUNNING"), view("SUCCEEDED", video_url=URL), saw.Accepted("t"), saw.Searched((), (), True)]
+    assert len({policy.oddity(seen) for seen in odd}) == 4
+    assert [policy.oddity(seen) for seen in plain] == [None] * 4
