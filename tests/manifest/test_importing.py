@@ -20,7 +20,6 @@ def imported(*prompts: str, name: str = "film") -> str:
 
 def test_the_manifest_is_written_as_a_person_would():
     assert imported("A cat walks along the wall.", "雨夜: #1") == (
-        "# yaml-language-server: $schema=https://wanbatch.dev/schemas/manifest.schema.json\n"
         "wanbatch: 1\n"
         "name: film\n"
         "\n"

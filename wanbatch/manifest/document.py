@@ -359,10 +359,9 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
         with path.open("rb") as stream:
             raw = stream.read(max_bytes + 1)
     except OSError as error:
+        hint = "wanbatch init writes a first manifest" if isinstance(error, FileNotFoundError) else ""
         reason = error.strerror or str(error)
-        raise WanbatchError(
-            f"cannot read {path}: {reason}", exit_code=Exit.USAGE, hint="wanbatch init writes a first manifest"
-        ) from None
+        raise WanbatchError(f"cannot read {path}: {reason}", exit_code=Exit.USAGE, hint=hint) from None
     if len(raw) > max_bytes:
         problem = Problem(Place(str(path), 1, 1), "E001", f"larger than {max_bytes:,} bytes", "split it")
         raise ManifestInvalid(str(path), (problem,))

@@ -67,7 +67,6 @@ def scene_at(manifest: str, line: int) -> int | None:
 def manifest_text(name: str, prompts: list[str], *, duration: int, resolution: str, ratio: str) -> str:
     """Return the manifest's text."""
     head = f"""\
-# yaml-language-server: $schema=https://wanbatch.dev/schemas/manifest.schema.json
 wanbatch: 1
 name: {quoted(name)}
 

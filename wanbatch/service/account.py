@@ -91,7 +91,7 @@ def read_key(env: Mapping[str, str]) -> Key:
         raise WanbatchError(
             "no API key; nothing was sent",
             exit_code=Exit.ACCOUNT,
-            hint="export DASHSCOPE_API_KEY=sk-…, or try without one: wanbatch run MANIFEST --simulate",
+            hint="export DASHSCOPE_API_KEY=sk-…, or add --simulate: no key, no money",
         )
     if not KEY.fullmatch(text):
         raise WanbatchError(
