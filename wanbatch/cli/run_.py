@@ -305,4 +305,4 @@ async def served(target: Account | None, *, quiet: bool) -> AsyncIterator[Accoun
         counted = simulator.stats()
         requests, most = len(counted["accepted_by_body"]), counted["max_open"].get("all", 0)
         if not quiet:
-            note(f"simulator: {counted['accepted']} tasks for {requests} requests, at most {most} open at once")
+            note(f"simulator: tasks made {counted['accepted']}, different requests {requests}, at once at most {most}")
