@@ -5,7 +5,7 @@ Puts rooms together; asks nobody, prints nothing and reads no environment.
 
 import asyncio
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from wanbatch.clock import Clock
@@ -136,8 +136,3 @@ class Drive:
             main.cancel()
         self.signal = self.signal or number
         self.engine.drain()
-
-
-def chosen(wanted: Iterable[Wanted], keys: frozenset[JobKey] | None) -> tuple[Wanted, ...]:
-    """Return the wanted jobs that a selection names; all when there is no selection."""
-    return tuple(one for one in wanted if keys is None or one.key in keys)
