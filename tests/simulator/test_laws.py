@@ -1,7 +1,7 @@
 """Laws of the pretended service that hold whatever is asked of it and when."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.asking import HEADERS, MODEL, T0, status, submit
 
@@ -30,6 +30,10 @@ RULES = st.builds(
 )
 
 
+UNHURRIED = settings(deadline=None)
+"""A machine that is busy breaks no law."""
+
+
 def story(world, steps):
     """Play the steps; yields (now, ids so far) after each."""
     now, ids = T0, []
@@ -44,6 +48,7 @@ def story(world, steps):
         yield now, ids
 
 
+@UNHURRIED
 @given(RULES, STEPS)
 def test_states_never_go_backwards_and_an_end_is_final(rules, steps):
     world, seen = World(rules), {}
@@ -55,6 +60,7 @@ def test_states_never_go_backwards_and_an_end_is_final(rules, steps):
     assert all(RANK[state] == 2 for state in seen.values())
 
 
+@UNHURRIED
 @given(RULES, STEPS)
 def test_never_more_run_than_there_are_slots_and_none_waits_beside_a_free_slot(rules, steps):
     world = World(rules)
@@ -72,6 +78,7 @@ def test_never_more_run_than_there_are_slots_and_none_waits_beside_a_free_slot(r
     assert all(count <= rules.slots for count in world.stats()["max_running"].values())
 
 
+@UNHURRIED
 @given(RULES, STEPS)
 def test_looking_more_often_changes_no_task(rules, steps):
     quiet, watched = World(rules, 3), World(rules, 3)
@@ -87,6 +94,7 @@ def test_looking_more_often_changes_no_task(rules, steps):
     assert final[0] == final[1]
 
 
+@UNHURRIED
 @given(st.integers(0, 25), st.integers(1, 9))
 def test_the_pages_of_a_list_are_a_partition_newest_first(count, size):
     world = World(Rules(submit_rate=1e6, query_rate=1e6))
@@ -101,6 +109,7 @@ def test_the_pages_of_a_list_are_a_partition_newest_first(count, size):
     assert rows == ids[::-1]
 
 
+@UNHURRIED
 @given(st.lists(st.floats(0, 0.5), max_size=60), st.integers(1, 20))
 def test_a_bucket_lets_no_window_pass_more_than_its_rate_and_one_second_saved(pauses, rate):
     bucket, wall, passed = Bucket(float(rate)), T0, []

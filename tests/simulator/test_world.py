@@ -351,3 +351,37 @@ def test_renders_spread_around_their_mean():
 def test_rules_that_make_no_sense_are_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Rules(**wrong)
+
+
+def test_a_late_list_hides_young_tasks_by_the_clients_clock_and_only_there():
+    world = World(CALM)
+    first = world.create(T0, HEADERS, body(), wall=T0).json["output"]["task_id"]
+    second = world.create(T0 + 60, HEADERS, body(), wall=T0 + 1).json["output"]["task_id"]
+
+    def listed(wall, late_s):
+        found = world.list_tasks(T0 + 120, HEADERS, {}, wall=T0 + wall, late_s=late_s).json
+        assert found["total"] == len(found["data"])
+        return [row["task_id"] for row in found["data"]]
+
+    assert listed(1.0, 0.0) == [second, first]
+    assert listed(1.9, 2.0) == []
+    assert listed(2.0, 2.0) == [first]
+    assert listed(3.0, 2.0) == [second, first]
+    assert status(world, T0 + 120, second) in {"PENDING", "RUNNING", "SUCCEEDED"}
+
+
+def test_a_state_can_be_looked_up_without_being_counted():
+    world = World(CALM)
+    task_id = submit(world, T0)
+    before = world.stats()
+    seen = [world.status_of(T0 + after, task_id) for after in (0, 1, 61, 86_400)]
+    assert seen == ["PENDING", "RUNNING", "SUCCEEDED", None]
+    assert world.status_of(T0, "no such task") is None
+    assert world.stats()["requests"] == before["requests"]
+
+
+def test_the_other_task_is_the_newest_that_is_not_this_one():
+    world = World(CALM)
+    assert world.other_than("x") is None
+    first, second = submit(world, T0), submit(world, T0)
+    assert [world.other_than(one) for one in ("x", first, second)] == [second, second, first]

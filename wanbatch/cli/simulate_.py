@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from pathlib import Path
 from secrets import randbits
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,11 @@ import click
 from wanbatch.errors import Exit, WanbatchError
 
 if TYPE_CHECKING:
+    from wanbatch.simulator.faults import Faults
     from wanbatch.simulator.rules import Rules
+
+MAX_PLAN_BYTES = 1 << 20
+"""A longer plan is no plan."""
 
 
 @click.command("simulate")
@@ -46,7 +51,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long tasks and videos can be fetched, in the service's seconds.",
 )
-def command(port: int, speed: float, render_s: float, slots: int, over_cap: str, expire_s: float) -> int:
+@click.option(
+    "--faults",
+    "plan",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML list of what goes wrong and when; docs/simulator.md has the kinds and examples.",
+)
+def command(
+    port: int, speed: float, render_s: float, slots: int, over_cap: str, expire_s: float, plan: Path | None
+) -> int:
     """Serve the API on this machine until Ctrl-C: no key, no money.
 
     The first line on stdout is the base URL; use it with --base-url or DASHSCOPE_HTTP_BASE_URL, also with the
@@ -59,8 +72,9 @@ def command(port: int, speed: float, render_s: float, slots: int, over_cap: str,
     rules = Rules(
         slots=slots, over_cap="reject" if over_cap == "reject" else "queue", render_s=render_s, ttl_s=expire_s
     )
+    faults = read_plan(plan) if plan else None
     try:
-        asyncio.run(serve(rules, speed, port))
+        asyncio.run(serve(rules, speed, port, faults))
     except OSError as error:
         raise WanbatchError(
             f"cannot listen on port {port}: {error.strerror or error}",
@@ -70,14 +84,48 @@ def command(port: int, speed: float, render_s: float, slots: int, over_cap: str,
     return 0
 
 
-async def serve(rules: "Rules", speed: float, port: int) -> None:
+def read_plan(path: Path) -> "Faults":
+    """Read a plan of faults; WanbatchError (exit 2) names the file, the rule, the field, and what is known."""
+    import yaml
+
+    from wanbatch.simulator.faults import Faults
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_PLAN_BYTES + 1)
+        if len(raw) > MAX_PLAN_BYTES:
+            raise ValueError(f"longer than {MAX_PLAN_BYTES:,} bytes")
+        rows = yaml.safe_load(raw)
+        if not isinstance(rows, list) or not rows:
+            raise ValueError("must be a list of rules, at least one")
+        return Faults.from_list(rows)
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror or error}"
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or "not text in UTF-8"
+        reason = f"no YAML: {problem}" + (f", line {mark.line + 1}, column {mark.column + 1}" if mark else "")
+    except RecursionError:
+        reason = "nested too deep"
+    except ValueError as error:
+        reason = str(error)
+    raise WanbatchError(
+        f"cannot use the faults in {path}: {reason}",
+        exit_code=Exit.USAGE,
+        hint="a rule is, for example: {endpoint: create, kind: reset_after_accept, nth: 1}",
+    )
+
+
+async def serve(rules: "Rules", speed: float, port: int, faults: "Faults | None" = None) -> None:
     """Serve until a signal comes. Task ids are never those of an earlier simulator: journals outlive it."""
     from wanbatch.simulator.app import Simulator
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Simulator(rules, speed=speed, port=port, seed=randbits(32)) as simulator:
+    async with Simulator(rules, faults, speed=speed, port=port, seed=randbits(32)) as simulator:
         click.echo(simulator.base_url)
+        if faults:
+            click.echo(f"misbehaving by {len(faults)} rule{'s'[: len(faults) > 1]}", err=True)
         click.echo(f"simulating; try: wanbatch run MANIFEST --base-url {simulator.base_url} --out out/trial", err=True)
         await stop.wait()

@@ -1,13 +1,11 @@
 """The pretended service on a loopback port: routes, the clock, and faults that need a socket.
 
-Knows HTTP and real time. Does not know what the service's rules are: every answer comes from the world.
+Knows HTTP and real time. Does not know what the service's rules are: every answer comes from the world. What a fault
+says is in `spoil`, its bytes in `framing`, how it uses its connection in `sending`.
 """
 
 import asyncio
-import email.utils
-import http
 import socket
-import struct
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -15,18 +13,20 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from wanbatch.simulator import checks
-from wanbatch.simulator.faults import SPARES_WORLD, Fault, Faults, spoil
+from wanbatch.simulator import checks, sending
+from wanbatch.simulator.faults import Fault, Faults
+from wanbatch.simulator.kinds import BY_NAME
 from wanbatch.simulator.replies import Reply
 from wanbatch.simulator.rules import Rules
+from wanbatch.simulator.spoil import spoil
 from wanbatch.simulator.world import World
 
 _CREATE = "/api/v1/services/aigc/video-generation/video-synthesis"
 _TASKS = "/api/v1/tasks"
-_SLOW_STEPS = 20
+_ELSEWHERE = "/_elsewhere"
 
-Answer = Callable[[float, float], Reply]
-"""Asks the world, given its time and the clients' time."""
+Answer = Callable[[float, float, Fault | None], Reply]
+"""Asks the world, given its time, the clients' time, and the fault that hits the request."""
 
 
 class Simulator:
@@ -54,7 +54,12 @@ class Simulator:
         self._epoch = time.time()
         self._started = time.monotonic()
         self._runner: web.AppRunner | None = None
+        self._site: web.BaseSite | None = None
         self._closing = asyncio.Event()
+        self._shut: asyncio.Task[None] | None = None
+        """Waits to open the port again; None while it is open."""
+        self._landing: set[asyncio.TimerHandle] = set()
+        self._elsewhere = 0
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -66,11 +71,13 @@ class Simulator:
             routes.add_post(_TASKS + "/{task_id}/cancel" + end, self._cancel)
         routes.add_get(r"/1d/{a:[0-9a-f]{2}}/{day:\d{8}}/{b:[0-9a-f]{8}}/{name}", self._video)
         routes.add_get("/_stats", self._stats)
+        routes.add_route("*", _ELSEWHERE, self._count_elsewhere)
         # A client that goes ends its handler, so that `hang` ends with it.
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
         await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            self._site = web.TCPSite(runner, "127.0.0.1", self._port)
+            await self._site.start()
         except OSError:
             await runner.cleanup()
             raise
@@ -83,6 +90,10 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
+        for handle in self._landing:
+            handle.cancel()
+        if self._shut:
+            await self._shut
         if self._runner:
             await self._runner.cleanup()
 
@@ -92,8 +103,12 @@ class Simulator:
         return f"http://127.0.0.1:{self._port}/api/v1"
 
     def stats(self) -> dict[str, Any]:
-        """The oracle of the world; the same is served at /_stats."""
-        return self.world.stats()
+        """The oracle of the world, and what the plan has done; the same is served at /_stats.
+
+        `faults` counts the requests that each kind has hit, by endpoint; `elsewhere` those that followed a redirect
+        to the place where nothing should ever come.
+        """
+        return {**self.world.stats(), "faults": self._faults.fired(), "elsewhere": self._elsewhere}
 
     def _clock(self) -> tuple[float, float]:
         """The world's time and the clients' time, epoch seconds; monotonic, so that a set clock moves neither."""
@@ -105,7 +120,7 @@ class Simulator:
         parsed = checks.read_body(raw)
         prompt = checks.prompt_of(parsed) if isinstance(parsed, dict) else None
 
-        def answer(now: float, wall: float) -> Reply:
+        def answer(now: float, wall: float, _: Fault | None) -> Reply:
             return self.world.create(now, request.headers, raw, wall=wall)
 
         return await self._answer(request, "create", prompt, answer)
@@ -113,22 +128,25 @@ class Simulator:
     async def _query(self, request: web.Request) -> web.StreamResponse:
         task_id = request.match_info["task_id"]
 
-        def answer(now: float, wall: float) -> Reply:
-            return self.world.query(now, request.headers, task_id, wall=wall)
+        def answer(now: float, wall: float, fault: Fault | None) -> Reply:
+            swapped = fault is not None and fault.kind == "other_task_id"
+            about = (self.world.other_than(task_id) or task_id) if swapped else task_id
+            return self.world.query(now, request.headers, about, wall=wall)
 
         return await self._answer(request, "query", self.world.prompt_of(task_id), answer)
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         task_id = request.match_info["task_id"]
 
-        def answer(now: float, wall: float) -> Reply:
+        def answer(now: float, wall: float, _: Fault | None) -> Reply:
             return self.world.cancel(now, request.headers, task_id, wall=wall)
 
         return await self._answer(request, "cancel", self.world.prompt_of(task_id), answer)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        def answer(now: float, wall: float) -> Reply:
-            return self.world.list_tasks(now, request.headers, request.query, wall=wall)
+        def answer(now: float, wall: float, fault: Fault | None) -> Reply:
+            late_s = (fault.seconds or 0.0) if fault is not None and fault.kind == "list_late" else 0.0
+            return self.world.list_tasks(now, request.headers, request.query, wall=wall, late_s=late_s)
 
         return await self._answer(request, "list", None, answer)
 
@@ -136,39 +154,45 @@ class Simulator:
         # The raw path: aiohttp's parsed query would hide that a client re-quoted the signature.
         path, _, raw_query = request.raw_path.partition("?")
 
-        def answer(now: float, wall: float) -> Reply:
-            return self.world.video(now, path, raw_query, request.headers, wall=wall)
+        def answer(now: float, wall: float, fault: Fault | None) -> Reply:
+            headers = dict(request.headers)
+            if fault is not None and fault.kind in {"range_ignored", "range_wrong"}:
+                headers = {name: value for name, value in headers.items() if name.lower() not in {"range", "if-range"}}
+                headers |= {"Range": "bytes=0-"} if fault.kind == "range_wrong" else {}
+            return self.world.video(now, path, raw_query, headers, wall=wall)
 
         return await self._answer(request, "video", self.world.prompt_of(path), answer)
 
     async def _stats(self, _: web.Request) -> web.Response:
         return web.json_response(self.stats())
 
+    async def _count_elsewhere(self, _: web.Request) -> web.Response:
+        self._elsewhere += 1
+        return web.Response(status=404)
+
     async def _answer(
         self, request: web.Request, endpoint: str, prompt: str | None, answer: Answer
     ) -> web.StreamResponse:
         """Let the world answer, or a fault instead of it, or a fault after it."""
         arrived = ("req-arrive-time", str(time.time_ns() // 1_000_000))
-        fault = self._faults.pick(endpoint, prompt)
+        if self._shut:
+            # A connection from before the port was shut is no way in either.
+            return sending.closed(request)
+        task_id = request.match_info.get("task_id")
+        status = self.world.status_of(self._clock()[0], task_id) if task_id else None
+        fault = self._faults.pick(endpoint, prompt, status)
         if fault is None:
-            return _response(answer(*self._clock()), arrived)
-        reply = self._instead(request, endpoint, fault) if fault.kind in SPARES_WORLD else answer(*self._clock())
-        reply = spoil(fault.kind, reply)
-        if fault.kind in {"reset", "reset_before_accept", "reset_after_accept"}:
-            return _reset(request)
-        if fault.kind == "hang":
-            await self._closing.wait()
-            return _reset(request)
-        if fault.kind == "slow":
-            return await _send_slowly(request, reply, fault.seconds or 0.0)
-        if fault.kind in {"cut", "no_length", "no_length_cut"}:
-            return _send_by_hand(
-                request,
-                reply,
-                declared=fault.kind == "cut",
-                whole=fault.kind == "no_length",
-            )
-        return _response(reply, arrived)
+            return sending.response(answer(*self._clock(), None), arrived)
+        if fault.kind == "land_late":
+            self._land_later(fault.seconds or 0.0, answer)
+            return sending.reset(request)
+        spared = BY_NAME[fault.kind].spares
+        reply = self._instead(request, endpoint, fault) if spared else answer(*self._clock(), fault)
+        if fault.kind == "refuse":
+            await self._refuse(fault.seconds)
+        target = request.raw_path if endpoint == "video" else _ELSEWHERE
+        reply = spoil(fault, reply, other=self._other(reply), target=self.world.origin + target)
+        return await sending.misbehave(request, reply, fault, self._closing, arrived)
 
     def _instead(self, request: web.Request, endpoint: str, fault: Fault) -> Reply:
         """What stands for an answer when the request never reaches the service proper."""
@@ -179,46 +203,38 @@ class Simulator:
             return self.world.mislaid(now, request.match_info["task_id"], wall=wall)
         return self.world.failed(now, endpoint, wall=wall)
 
+    def _other(self, reply: Reply) -> str | None:
+        """A task that this answer is not about."""
+        try:
+            return self.world.other_than(reply.json["output"]["task_id"])
+        except (KeyError, TypeError, ValueError):
+            return None
 
-def _response(reply: Reply, *more: tuple[str, str]) -> web.Response:
-    response = web.Response(status=reply.status, body=reply.body)
-    for name, value in (*reply.headers, *more):
-        response.headers[name] = value
-    return response
+    def _land_later(self, seconds: float, answer: Answer) -> None:
+        """Let the service take the request when its client has long gone."""
 
+        def land() -> None:
+            self._landing.discard(handle)
+            answer(*self._clock(), None)
 
-def _reset(request: web.Request) -> web.Response:
-    """Close with RST: a plain close would say FIN, which a client may take for a polite end."""
-    transport = request.transport
-    if transport is not None:
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return web.Response()
+        handle = asyncio.get_running_loop().call_later(seconds, land)
+        self._landing.add(handle)
 
+    async def _refuse(self, seconds: float | None) -> None:
+        """Shut the port for so long, if at all; nobody else can take it meanwhile."""
+        if seconds is None or self._site is None:
+            return
+        await self._site.stop()
+        # A socket that is bound and does not listen: who connects is refused, and the port stays ours.
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", self._port))
+        self._shut = asyncio.ensure_future(self._reopen(bound, seconds))
 
-def _send_by_hand(request: web.Request, reply: Reply, *, declared: bool, whole: bool) -> web.Response:
-    """Send what aiohttp would rightly refuse to: too few bytes, or a body that only ends by closing."""
-    body = reply.body if whole else reply.body[: len(reply.body) // 2]
-    lines = [f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in reply.headers]
-    lines += [f"Date: {email.utils.formatdate(usegmt=True)}", "Connection: close"]
-    if declared:
-        lines.append(f"Content-Length: {len(reply.body)}")
-    if request.transport is not None:
-        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-        request.transport.write(head if request.method == "HEAD" else head + body)
-        request.transport.close()
-    return web.Response()
-
-
-async def _send_slowly(request: web.Request, reply: Reply, seconds: float) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=dict(reply.headers))
-    response.content_length = len(reply.body)
-    await response.prepare(request)
-    step = max(1, -(-len(reply.body) // _SLOW_STEPS))
-    for start in range(0, len(reply.body), step):
-        await asyncio.sleep(seconds / _SLOW_STEPS)
-        await response.write(reply.body[start : start + step])
-    await response.write_eof()
-    return response
+    async def _reopen(self, bound: socket.socket, seconds: float) -> None:
+        if await sending.nap(seconds, self._closing) or self._runner is None:
+            bound.close()
+            return
+        self._site = web.SockSite(self._runner, bound)
+        await self._site.start()
+        self._shut = None

@@ -36,6 +36,8 @@ class Task:
     """Known from the start on; the task is RUNNING until then."""
     canceled: float | None = None
     stored: Stored | None = None
+    accepted: float = float("-inf")
+    """When it was accepted by the clients' clock."""
 
     def status(self, now: float) -> str:
         """The state's name at a time its lane has been advanced to."""

@@ -103,9 +103,18 @@ class World:
         return json_reply(200, body)
 
     def list_tasks(
-        self, now: float, headers: Headers, params: Mapping[str, str], *, wall: float | None = None
+        self,
+        now: float,
+        headers: Headers,
+        params: Mapping[str, str],
+        *,
+        wall: float | None = None,
+        late_s: float = 0.0,
     ) -> Reply:
-        """GET …/tasks (Q-TASKS): flat, newest first, statuses only. The one call that looks at every task."""
+        """GET …/tasks (Q-TASKS): flat, newest first, statuses only. The one call that looks at every task.
+
+        `late_s` is for a fault: tasks accepted less than so many seconds of the clients' clock ago are not shown.
+        """
         request_id = self._arrive("list", now, wall)
         account = self._reader(headers)
         if isinstance(account, Refusal):
@@ -114,7 +123,7 @@ class World:
         if isinstance(wanted, Refusal):
             return self._refuse(wanted, request_id)
         newest_first = (self._tasks[task_id] for task_id in reversed(self._tasks))
-        rows = (task for task in newest_first if task.account == account and self._alive(task))
+        rows = (task for task in newest_first if task.account == account and self._listed(task, late_s))
         return json_reply(200, {**listing.page(rows, wanted, self._now, REGION), "request_id": request_id})
 
     def cancel(self, now: float, headers: Headers, task_id: str, *, wall: float | None = None) -> Reply:
@@ -163,6 +172,16 @@ class World:
         task = self._tasks.get(task_id_or_path) or self._shelf.get(task_id_or_path)
         return task.order.prompt if task else None
 
+    def status_of(self, now: float, task_id: str) -> str | None:
+        """The state of a task at this time, None for none such: for a fault that waits for one; nothing is counted."""
+        self._advance(now)
+        task = self._tasks.get(task_id)
+        return task.status(self._now) if task and self._alive(task) else None
+
+    def other_than(self, task_id: str) -> str | None:
+        """The newest of all tasks but this one, None when there is none."""
+        return next((other for other in reversed(self._tasks) if other != task_id), None)
+
     def stats(self) -> dict[str, Any]:
         """The oracle: what was accepted and how hard the service was pressed, as plain JSON data.
 
@@ -188,12 +207,15 @@ class World:
 
     def _arrive(self, endpoint: str, now: float, wall: float | None) -> str:
         """Bring everything up to the time of this request, count it, and name it."""
-        self._now = max(self._now, now)
+        self._advance(now)
         self._wall = max(self._wall, now if wall is None else wall)
-        for lane in self._lanes.values():
-            lane.advance(self._now)
         self._tally.arrived(endpoint, self._wall)
         return _uuid(self._request_ids)
+
+    def _advance(self, now: float) -> None:
+        self._now = max(self._now, now)
+        for lane in self._lanes.values():
+            lane.advance(self._now)
 
     def _denied(self, account: str, headers: Headers, parsed: dict[str, Any] | Refusal) -> Refusal | None:
         """What is refused before a task exists, in the order of a gateway: form, model, rate, cap, moderation."""
@@ -242,10 +264,14 @@ class World:
             render=0.0 if at_once else self.rules.render_s * spread,
             deadline=self._now + self.rules.timeout_s,
             failure=order.failure,
+            accepted=self._wall,
         )
 
     def _alive(self, task: Task) -> bool:
         return self._now < task.submitted + self.rules.ttl_s
+
+    def _listed(self, task: Task, late_s: float) -> bool:
+        return self._alive(task) and self._wall - task.accepted >= late_s
 
     def _visible(self, account: str, task_id: str) -> Task | None:
         task = self._tasks.get(task_id)
