@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test format lint types unit docs lowest bench clean
+.PHONY: demo test format lint types unit docs lowest bench campaign clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -38,6 +38,9 @@ lowest: pyproject.toml  ## the tests with the oldest dependencies that are suppo
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --editable '.[dev]' --constraint tests/lowest.txt
 	$(VENV)-lowest/bin/pytest -n auto -q --deselect tests/test_wheel.py
+
+campaign: $(STAMP)  ## the long campaigns of kills and faults; docs/TRACK_RECORD.md holds the last figures
+	$(BIN)/python campaigns/all.py
 
 bench: $(STAMP)  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/bench.py
