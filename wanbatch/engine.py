@@ -5,16 +5,17 @@ all jobs before it, writes it down. Being killed is the normal way to stop: ther
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
-from wanbatch.jobs import policy
+from wanbatch.jobs import orphans, policy
 from wanbatch.jobs import seen as saw
-from wanbatch.jobs.board import Action, Board, Job
+from wanbatch.jobs.board import Action, Board, Job, claim
 from wanbatch.jobs.journal import Journal, JournalError
+from wanbatch.jobs.orphans import Orphans, Withheld
 from wanbatch.jobs.policy import Halt, Limits
-from wanbatch.jobs.reconcile import Doubt, may_be
+from wanbatch.jobs.rescue import rescue
 from wanbatch.jobs.seen import Seen
 from wanbatch.jobs.state import (
     Cancelling,
@@ -28,34 +29,12 @@ from wanbatch.jobs.state import (
     VideoMoved,
     Waiting,
 )
+from wanbatch.lookup import Service, Time, look_for_orphans, search
 from wanbatch.manifest.model import JobKey, Request
 from wanbatch.service.download import Target
 
-T = TypeVar("T")
-
 POST_GRACE_S = 30.0
 """How long a POST in flight may take to answer after the first Ctrl-C; without an answer it stays in doubt."""
-AGREEMENT_GAP_S = 30.0
-"""Between the two readings of the task list that must agree; a shorter settling time shortens it."""
-MOST_CANDIDATES = 50
-
-
-class Service(Protocol):
-    """What the engine asks of the service: `service.client.Client`, or a test's world."""
-
-    clock_offset_s: float
-
-    async def submit(self, request: Request) -> saw.SubmitOutcome:
-        """Make a task."""
-
-    async def task(self, task_id: str) -> saw.TaskView | saw.ReadFailed:
-        """Ask about a task."""
-
-    async def tasks(self, model: str) -> saw.Listing | saw.ReadFailed:
-        """List the account's tasks of a model."""
-
-    async def cancel(self, task_id: str) -> bool | saw.ReadFailed:
-        """Cancel a task that is still pending."""
 
 
 class Fetcher(Protocol):
@@ -68,21 +47,10 @@ class Fetcher(Protocol):
         """Bring a video home."""
 
 
-class Time(Protocol):
-    """Epoch seconds that never jump, and waiting: `clock.Clock`, or a test's that does not really wait."""
-
-    def now(self) -> float:
-        """Return the time."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-    async def wait_for(self, what: Awaitable[T], seconds: float | None) -> T:
-        """Wait for `what`, at most so long. Raises TimeoutError."""
-
-
 Told = Callable[[Job, Event], None]
 """Called after each change of state, with the job as it is then."""
+Warned = Callable[[str], None]
+"""Called with what is odd about the account and nobody's state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +62,48 @@ class Work:
 
     requests: Mapping[JobKey, Request]
     target: Callable[[Job], Target]
+    look_for_orphans: bool = True
+    """Whether to compare the account's task list with the journal before anything is submitted."""
+    copied: bool = False
+    """Whether the journal's file was copied or restored since its last line was written."""
+    elsewhere: frozenset[str] = frozenset()
+    """Tasks that the journals of other manifests have."""
+    doubts_only: bool = False
+    """Whether only what is in doubt is looked at: nothing is submitted, polled or downloaded."""
 
 
 class Engine:
     """One run over one journal."""
 
     def __init__(
-        self, journal: Journal, service: Service, downloader: Fetcher, clock: Time, limits: Limits, told: Told
+        self,
+        journal: Journal,
+        service: Service,
+        downloader: Fetcher,
+        clock: Time,
+        limits: Limits,
+        told: Told,
+        *,
+        warned: Warned = lambda _message: None,
     ) -> None:
         self.journal = journal
         self.board: Board = journal.board
         self.halted: Halt | None = None
         self.draining = False
         self.troubles: dict[JobKey, saw.NotSaved | saw.ReadFailed] = {}
+        self.withheld: dict[JobKey, Withheld] = {}
+        """Jobs that are not submitted in this run, since a task that nobody has may be theirs."""
         self._drain_until = float("inf")
         self._service = service
         self._downloader = downloader
         self._clock = clock
         self._limits = limits
         self._told = told
-        self._seen: asyncio.Queue[tuple[JobKey, Seen | BaseException] | None] = asyncio.Queue()
+        self._warned = warned
+        self._orphans = Orphans()
+        self._unchecked: set[JobKey] = set()
+        self._seen: asyncio.Queue[tuple[JobKey, Seen | BaseException] | Orphans | BaseException | None]
+        self._seen = asyncio.Queue()
         self._performers: set[asyncio.Task[None]] = set()
         self._work = Work({}, self._no_target)
 
@@ -154,13 +144,44 @@ class Engine:
     def _seed(self) -> None:
         """Put every job that is not at its end where it will be looked at."""
         now = self._clock.now()
+        self._check_first()
         for key in self._work.requests:
-            self.board.schedule(key, float("-inf"))
+            self._schedule(key, float("-inf"))
         for key, job in self.board.jobs.items():
             if isinstance(job.state, InDoubt):
                 self.board.schedule(key, policy.settled_at(self.board, job, self._limits))
-            elif isinstance(job.state, Waiting | Cancelling | Rendered):
+            elif isinstance(job.state, Waiting | Cancelling | Rendered) and not self._work.doubts_only:
                 self.board.schedule(key, now)
+
+    def _check_first(self) -> None:
+        """Let the account's task list be compared with the journal, if this run may submit at all."""
+        jobs = [self.board.jobs[key] for key in self._work.requests]
+        may_become_ready = InDoubt if self._limits.on_absent == "resubmit" else Ready
+        if self._work.look_for_orphans and any(isinstance(job.state, Ready | may_become_ready) for job in jobs):
+            self.board.checking = True
+            self._spawn(self._look_for_orphans(sorted({job.model for job in jobs})))
+
+    def _schedule(self, key: JobKey, at: float) -> None:
+        """Put a job where it will be looked at, unless it may be the owner of a task that nobody has."""
+        job = self.board.jobs[key]
+        self.withheld.pop(key, None)
+        if isinstance(job.state, Ready) and self.board.checking:
+            self._unchecked.add(key)
+            return
+        held_back = orphans.withheld(self._orphans, job, self.board.claimed) if isinstance(job.state, Ready) else None
+        if held_back is None:
+            self.board.schedule(key, at)
+        else:
+            self.withheld[key] = held_back
+
+    def _checked(self, found: Orphans) -> None:
+        """The task list was looked at: what may be submitted is let go, the rest is withheld."""
+        self._orphans, self.board.checking = found, False
+        for warning in orphans.warnings(found, self.board.claimed):
+            self._warned(warning)
+        waiting, self._unchecked = sorted(self._unchecked), set()
+        for key in waiting:
+            self._schedule(key, float("-inf"))
 
     def _start_what_may(self) -> float:
         """Start everything that may start now; return when to look again."""
@@ -169,7 +190,7 @@ class Engine:
             selection = policy.select(self.board, now, self._limits)
             for key, action in selection.todo:
                 if action is Action.SUBMIT:
-                    self._record(key, SubmitIntended())  # on disk before the POST
+                    self._record(key, SubmitIntended(self._offset()))  # on disk before the POST
                     self.board.last_submit_at = now
                 self._start(key, action)
             if not selection.todo:
@@ -179,9 +200,17 @@ class Engine:
     def _start(self, key: JobKey, action: Action) -> None:
         """Give a job to a performer."""
         self.board.start(key, action)
-        performer = asyncio.create_task(self._perform(key, action))
+        self._spawn(self._perform(key, action))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Let a performer work."""
+        performer = asyncio.create_task(work)
         self._performers.add(performer)
         performer.add_done_callback(self._performers.discard)
+
+    def _offset(self) -> float | None:
+        """Return the service's clock minus ours, in seconds; None while no answer has shown it."""
+        return round(self._service.clock_offset_s, 1) or None
 
     async def _judge_what_was_seen(self, wake_at: float) -> None:
         """Wait for the first performer or the wake-up; judge all that have come back by then."""
@@ -193,17 +222,21 @@ class Engine:
         while not self._seen.empty():
             results.append(self._seen.get_nowait())
         for result in results:
-            if result is None:
-                continue
-            key, seen = result
-            if isinstance(seen, BaseException):
-                raise seen
-            self._judge(key, seen)
+            match result:
+                case None:
+                    continue
+                case Orphans():
+                    self._checked(result)
+                case BaseException() | (_, BaseException()):
+                    raise result if isinstance(result, BaseException) else result[1]
+                case (key, seen):
+                    self._judge(key, seen)
 
     def _judge(self, key: JobKey, seen: Seen) -> None:
         """Write down what was seen of a job, and say when to look at it again."""
         now = self._clock.now()
         board = self.board
+        board.clock_offset_s = self._offset()
         board.finish(key)
         event = policy.judge(board, key, seen, now, self._limits)
         if isinstance(seen, saw.Saved) and seen.aside:
@@ -219,9 +252,14 @@ class Engine:
         if halted := policy.halt(board, seen, now, self._limits):
             self._halt(halted)
         look_at = policy.next_look(board, board.jobs[key], seen, now, self._limits)
-        may_be_sent = key in self._work.requests or not isinstance(board.jobs[key].state, Ready)
-        if look_at is not None and may_be_sent:
-            board.schedule(key, look_at)
+        if look_at is not None and self._is_ours_to_do(board.jobs[key]):
+            self._schedule(key, look_at)
+
+    def _is_ours_to_do(self, job: Job) -> bool:
+        """Say whether this run goes on with a job."""
+        if self._work.doubts_only:
+            return isinstance(job.state, InDoubt)
+        return job.key in self._work.requests or not isinstance(job.state, Ready)
 
     def _note_move(self, key: JobKey, path: str, aside: str) -> None:
         """The download moved an earlier video aside: its own job says so before the new one takes the name."""
@@ -252,12 +290,19 @@ class Engine:
 
     def _record(self, key: JobKey, event: Event) -> None:
         """Journal, board, views: the only place where state changes."""
+        now = self._clock.now()
         try:
-            self.journal.record(key, event, self._clock.now())
+            self.journal.record(key, event, now)
         except JournalError as error:
             if isinstance(event, SubmitAccepted):
-                error.hint = f"scene {key.scene} is task {event.task_id}: note it, it is being paid for. {error.hint}"
+                kept = rescue(self.journal.line(key, event, now), self.journal.path)
+                where = f" (kept in {kept})" if kept else ""
+                paid = f"scene {key.scene} is task {event.task_id}{where}: note it, it is being paid for"
+                error.hint = f"{paid}. {error.hint}"
             raise
+        if claim(event) is not None:
+            for other in list(self.withheld):  # its task may be the one that held them back
+                self._schedule(other, now)
         self._told(self.board.jobs[key], event)
 
     async def _perform(self, key: JobKey, action: Action) -> None:
@@ -273,7 +318,7 @@ class Engine:
         if action is Action.SUBMIT:
             return await self._service.submit(self._work.requests[key])
         if action is Action.RECONCILE:
-            return await self._search(job)
+            return await search(job, self.board, self._service, self._clock, self._limits, self._work.elsewhere)
         assert job.task_id, "only jobs with a task are asked about"
         if action is Action.FETCH:
             return await self._fetch(job, job.task_id)
@@ -281,27 +326,14 @@ class Engine:
             return await self._cancel(job.task_id)
         return await self._service.task(job.task_id)
 
-    async def _search(self, job: Job) -> Seen:
-        """Read the task list twice, and look at each task that may be the job's."""
-        assert isinstance(job.state, InDoubt)
-        limits = self._limits
-        doubt = Doubt(job.state, job.model, job.prompt_hash, limits.post_timeout_s + limits.settle_s)
-        readings = []
-        for wait in (0.0, min(AGREEMENT_GAP_S, limits.settle_s / 6)):
-            await self._clock.sleep(wait)
-            listing = await self._service.tasks(job.model)
-            if isinstance(listing, saw.ReadFailed):
-                return listing
-            offset = self._service.clock_offset_s
-            readings.append([row for row in listing.rows if may_be(doubt, row, self.board.claimed, offset)])
-        agreed = {row.task_id for row in readings[0]} == {row.task_id for row in readings[1]}
-        views = []
-        for row in readings[1][:MOST_CANDIDATES]:
-            view = await self._service.task(row.task_id)
-            if isinstance(view, saw.ReadFailed):
-                return view
-            views.append(view)
-        return saw.Searched(tuple(readings[1]), tuple(views), agreed, self._service.clock_offset_s)
+    async def _look_for_orphans(self, models: Sequence[str]) -> None:
+        """Compare the task list with the journal, and report what was found. A bug is reported too."""
+        try:
+            elsewhere = self._work.elsewhere
+            found = await look_for_orphans(models, self.board, self._service, self._clock, self._limits, elsewhere)
+            self._seen.put_nowait(replace(found, copied=self._work.copied))
+        except Exception as bug:  # noqa: BLE001 - it is raised again by the loop
+            self._seen.put_nowait(bug)
 
     async def _cancel(self, task_id: str) -> Seen:
         """Cancel, then ask: the answer to a cancel says only that it was heard."""

@@ -4,19 +4,25 @@ Puts rooms together; asks nobody, prints nothing and reads no environment.
 """
 
 import asyncio
+import contextlib
+import json
+import os
 import signal
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wanbatch.clock import Clock
-from wanbatch.engine import Engine, Told, Work
+from wanbatch.engine import Engine, Told, Warned, Work
 from wanbatch.errors import Exit
 from wanbatch.jobs import shelf
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.folder import move
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.plan import Kind, Plan
-from wanbatch.jobs.policy import Limits
+from wanbatch.jobs.policy import TASK_LIFE_S, Limits
 from wanbatch.jobs.seen import Lost, NotSaved
 from wanbatch.jobs.state import Done, Event, HeldForReview, Planned, VideoMissing, VideoMoved
 from wanbatch.manifest.model import JobKey, Wanted
@@ -54,7 +60,14 @@ def restore(journal: Journal, job: Job, folder: Path, now: float) -> None:
     journal.record(job.key, VideoMoved(final), now)
 
 
-def work_of(board: Board, wanted: Mapping[JobKey, Wanted], plan: Plan, folder: Path, *, keep: bool) -> Work:
+def work_of(
+    board: Board,
+    wanted: Mapping[JobKey, Wanted],
+    plan: Plan,
+    folder: Path,
+    *,
+    keep: bool,
+) -> Work:
     """Return what the engine is to do for a plan."""
 
     def target(job: Job) -> download.Target:
@@ -77,7 +90,55 @@ def work_of(board: Board, wanted: Mapping[JobKey, Wanted], plan: Plan, folder: P
 
     # What is in flight may come back as ready: found absent, or failed by the service's own fault.
     sendable = plan.of(Kind.NEW, Kind.STALE, Kind.IN_FLIGHT, Kind.FETCH)
-    return Work({entry.key: wanted[entry.key].request for entry in sendable if entry.key in wanted}, target)
+    requests = {entry.key: wanted[entry.key].request for entry in sendable if entry.key in wanted}
+    return Work(requests, target)
+
+
+COPIED_S = 60.0
+"""How much later than its last line a journal's file may have been changed last: our clock may be set meanwhile."""
+TAIL_BYTES = 65_536
+COPIED_MARK = "journal.copied"
+"""Remembers that for a day: the first line that a run writes would cover the sign."""
+
+
+def was_copied(path: Path) -> bool:
+    """Say whether a journal's file was copied, restored or otherwise touched since its last line was written.
+
+    Whoever puts a file back cannot set the time of its last change (ctime). To be asked before the journal is opened,
+    which may mend it. Of a file that cannot be read this says nothing: False.
+    """
+    mark = path.with_name(COPIED_MARK)
+    with contextlib.suppress(OSError):
+        if is_newer_than_its_last_line(path):
+            mark.write_text("The journal was copied or restored; its account may have tasks that it lacks.\n", "utf-8")
+            return True
+        return time.time() - mark.stat().st_mtime < TASK_LIFE_S
+    return False
+
+
+def is_newer_than_its_last_line(path: Path) -> bool:
+    """Say whether a journal's file was changed well after its last line was written. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            file.seek(max(0, status.st_size - TAIL_BYTES))
+            at = json.loads(file.read().rstrip(b"\n").rpartition(b"\n")[2])["at"]
+        return bool(status.st_ctime > at + COPIED_S)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def with_withheld(plan: Plan, engine: Engine | None) -> Plan:
+    """Return a plan in which the jobs that the engine held back are held, and why."""
+    back = engine.withheld if engine else {}
+    if not back:
+        return plan
+    return Plan(
+        tuple(
+            replace(entry, kind=Kind.HELD, reason=back[entry.key].reason) if entry.key in back else entry
+            for entry in plan.entries
+        )
+    )
 
 
 def codes(plan: Plan, engine: Engine | None) -> set[Exit]:
@@ -102,11 +163,22 @@ def codes(plan: Plan, engine: Engine | None) -> set[Exit]:
 class Drive:
     """The engine with its sessions and signals. `signal` is the one that ended it, if one did."""
 
-    def __init__(self, journal: Journal, folder: Path, limits: Limits, told: Told) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        folder: Path,
+        limits: Limits,
+        told: Told,
+        *,
+        warned: Warned = lambda _message: None,
+        allowed_hosts: frozenset[str] = frozenset(),
+    ) -> None:
         self.journal = journal
         self.folder = folder
         self.limits = limits
         self.told = told
+        self.warned = warned
+        self.allowed_hosts = allowed_hosts
         self.engine: Engine | None = None
         self.signal: signal.Signals | None = None
 
@@ -114,9 +186,10 @@ class Drive:
         """Run the engine to its end, or to the first signal; a second one ends the process's loop at once."""
         asks = client.Spacing(self.limits.ask_rate, clock.now)
         service = client.Client(account, asks=asks, post_timeout_s=self.limits.post_timeout_s, now=clock.now)
-        async with service, download.session() as bare:
-            downloader = download.Downloader(self.folder, bare, loopback=account.is_loopback)
-            self.engine = Engine(self.journal, service, downloader, clock, self.limits, self.told)
+        hosts = self.allowed_hosts | {urlsplit(account.base_url).hostname or ""}  # a relay may serve the videos too
+        async with service, download.session(allowed_hosts=hosts) as bare:
+            downloader = download.Downloader(self.folder, bare, loopback=account.is_loopback, allowed_hosts=hosts)
+            self.engine = Engine(self.journal, service, downloader, clock, self.limits, self.told, warned=self.warned)
             loop = asyncio.get_running_loop()
             main = asyncio.current_task()
             assert main

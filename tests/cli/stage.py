@@ -98,7 +98,7 @@ def kinds(folder: Path) -> list[str]:
 
 
 class SlowService:
-    """A service that keeps the answer to a POST back until `answer` is set."""
+    """A service without tasks that keeps the answer to a POST back until `answer` is set."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -109,20 +109,29 @@ class SlowService:
         self._thread.start()
 
     def _serve(self) -> None:
-        connection, _ = self._listening.accept()
-        with connection:
+        while True:
+            connection, _ = self._listening.accept()
             head, _, body = connection.recv(65_536).partition(b"\r\n\r\n")
+            if not head.startswith(b"GET"):
+                break
+            self._reply(connection, b'{"total":0,"data":[],"total_page":0}')
+            connection.close()
+        with connection:
             length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
             while len(body) < length:
                 body += connection.recv(65_536)
             self.asked.set()
             self.answer.wait(PATIENCE_S)
             reply = b'{"request_id":"r-1","output":{"task_id":"task-of-the-slow","task_status":"PENDING"}}'
-            with contextlib.suppress(OSError):
-                connection.sendall(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-                    b"Content-Length: %d\r\n\r\n%s" % (len(reply), reply)
-                )
+            self._reply(connection, reply)
+
+    @staticmethod
+    def _reply(connection: socket.socket, body: bytes) -> None:
+        with contextlib.suppress(OSError):
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -40,6 +40,7 @@ def test_a_plan_as_json_is_a_contract(nobody_to_ask, in_tmp, capsys):
     assert said["submit"]["cost"] == {"CNY": "3.00"} or said["submit"]["cost"]["CNY"].startswith("3.0")
     assert list(said["entries"][0]) == [
         "scene", "take", "job", "action", "reason", "changes", "seconds", "cost", "task_id", "path",
+        "expires_at",
     ]  # fmt: skip
     assert list(said["entries"][0]["cost"]) == ["amount", "currency", "as_of"]
 

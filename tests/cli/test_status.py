@@ -33,8 +33,11 @@ def test_status_works_while_a_run_holds_the_lock(in_tmp):
         ended = wanbatch("status", path)
         process.terminate()
         process.communicate()
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 4, ended.stderr
     assert ended.stdout.splitlines()[1].split()[:2] == ["alley", "waiting"]
+    assert ended.stdout.splitlines()[1].endswith(
+        (" is with the service; expires in 23 h 59 min", " is with the service; expires in 24 h 00 min")
+    )
     assert ended.stdout.splitlines()[-1] == "status: 1 waiting"
 
 
@@ -115,13 +118,45 @@ def test_status_points_to_resolve_when_something_is_held(in_tmp, capsys):
     with service(QUICK, LOST) as sim:
         held(sim, in_tmp, "alley")
     capsys.readouterr()
-    assert guarded(["status", "film.yaml"]) == 0
+    assert guarded(["status", "film.yaml"]) == 8
     assert capsys.readouterr().err == "wanbatch: held scenes wait for you\n  wanbatch resolve film.yaml alley --help\n"
+    assert guarded(["status", "film.yaml", "--json"]) == 8
+    assert guarded(["plan", "film.yaml"]) == 8
+
+
+def test_status_says_of_a_held_scene_what_is_known_what_is_at_stake_and_the_next_command(in_tmp, capsys, monkeypatch):
+    with service(QUICK, LOST) as sim:
+        held(sim, in_tmp, "alley")
+    monkeypatch.setenv("DASHSCOPE_HTTP_BASE_URL", "https://dashscope.aliyuncs.com/api/v1")
+    capsys.readouterr()
+    assert guarded(["status", "film.yaml", "--out", "out/film"]) == 8
+    question, command = capsys.readouterr().out.splitlines()[-2:]
+    assert question.startswith("alley: no request id came, its task, if there is one, was made between ")
+    assert question.endswith(" UTC; 3.00 CNY at stake")
+    assert command == (
+        "  next: wanbatch resolve film.yaml alley --out out/film --adopt TASK_ID | --resubmit | --give-up"
+    )
+    monkeypatch.setenv("DASHSCOPE_HTTP_BASE_URL", "http://nonsense.example")
+    assert guarded(["status", "film.yaml"]) == 8
+    assert "at stake: price unknown" in capsys.readouterr().out
+
+
+def test_what_can_still_be_saved_is_exit_4_with_its_time(in_tmp, capsys):
+    path, folder = write_manifest(in_tmp, "alley"), in_tmp / "out/film"
+    with service(QUICK, {"endpoint": "video", "kind": "error_500"}) as sim:
+        process = start("run", path, "--yes", "--base-url", sim.base_url)
+        wait_until(lambda: "TaskSucceeded" in kinds(folder))
+        process.kill()
+        process.communicate()
+    for verb in ("status", "plan"):
+        capsys.readouterr()
+        assert guarded([verb, str(path)]) == 4
+        assert "not on disk yet; expires in 2" in capsys.readouterr().out
 
 
 def test_adopting_the_task_collects_it_without_a_submission(in_tmp, capsys):
     with service(
-        Rules(pending_s=0, render_s=0), TAKEN | {"times": 1}, {"endpoint": "query", "kind": "unknown", "times": 1}
+        Rules(pending_s=0, render_s=0), TAKEN | {"times": 1}, {"endpoint": "query", "kind": "unknown", "times": 3}
     ) as sim:
         path = held(sim, in_tmp, "alley")
         (task,) = sim.stats()["accepted_by_prompt"]["a alley in the rain"]

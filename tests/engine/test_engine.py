@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import NOW, FakeClock, Shelf, WorldService, planned, wanted
 
-from wanbatch.engine import Engine
-from wanbatch.errors import Exit
+from wanbatch.cli.adopt_ import adoption
+from wanbatch.engine import Engine, Work
+from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Job
 from wanbatch.jobs.journal import Journal, JournalError, read
@@ -29,6 +33,7 @@ from wanbatch.jobs.state import (
     Rendered,
     SubmitAccepted,
     SubmitIntended,
+    SubmitUnclear,
     TaskSucceeded,
     VideoSaved,
     Waiting,
@@ -52,6 +57,9 @@ class Stage:
         self.shelf = Shelf()
         self.told: list[tuple[str, Event]] = []
         self.engine: Engine | None = None
+        self.elsewhere: frozenset[str] = frozenset()
+        self.copied = False
+        self.warned: list[str] = []
 
     @property
     def path(self) -> Path:
@@ -66,16 +74,38 @@ class Stage:
             journal.record_all([(one.key, planned(one)) for one in new], self.clock.now())
             files = dict.fromkeys(self.shelf.saved, 1)
             todo = plan(wants, journal.board, files, self.clock.now(), keep_changed=False, price=lambda _request: None)
-            work = work_of(journal.board, {one.key: one for one in wants}, todo, self.folder, keep=False)
+            work = replace(
+                work_of(journal.board, {one.key: one for one in wants}, todo, self.folder, keep=False),
+                copied=self.copied,
+                elsewhere=self.elsewhere,
+            )
 
             def told(job: Job, event: Event) -> None:
                 self.told.append((job.key.scene, event))
                 if meanwhile:
                     meanwhile(job, event)
 
-            self.engine = Engine(journal, self.service, self.shelf, self.clock, limits or Limits(), told)
+            self.engine = Engine(
+                journal, self.service, self.shelf, self.clock, limits or Limits(), told, warned=self.warned.append
+            )
             asyncio.run(self.engine.run(work))
             return self.engine
+
+    def adopt(self, one: Wanted, task_id: str) -> None:
+        """What a person does by `wanbatch adopt`."""
+        with Journal.open(self.path, self.clock.now()) as journal:
+            for event in adoption(journal.board, one, task_id):
+                journal.record(one.key, event, self.clock.now())
+
+    def forget(self, journal: bytes | None) -> None:
+        """Put an older journal back, or delete it; the videos are gone with it."""
+        self.shelf.saved.clear()
+        if journal is None:
+            self.path.unlink()
+            self.clock.at += 900  # whatever runs has ended
+        else:
+            self.path.write_bytes(journal)
+            self.copied = True
 
     def state(self, one: Wanted) -> object:
         return read(self.path).jobs[one.key].state
@@ -425,6 +455,161 @@ def test_whatever_happens_nothing_is_paid_twice_and_nothing_is_lost(tmp_path_fac
     assert stage.world.stats()["max_open"]["all"] <= 3
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32), on_absent=st.sampled_from(["hold", "resubmit"]), deleted=st.booleans())
+def test_a_journal_that_was_rolled_back_or_deleted_pays_nothing_twice(tmp_path_factory, seed, on_absent, deleted):
+    """A copy of the journal is put back after more was run, or the journal is deleted; then all is run again.
+
+    With kills and lost answers before. What is withheld is adopted as the program says; in the end every scene has
+    its video or waits for a person, and no prompt has made more tasks than scenes ask for it. Twins may swap their
+    tasks: a job that the older journal has in doubt may be given the task of a twin which that journal forgot.
+    """
+    chance = random.Random(seed)
+    stage = Stage(tmp_path_factory.mktemp("run"), fate=lambda _nth: chance.choice([None, None, None, "lost", "unsent"]))
+    wants = [wanted(f"s{n}", prompt=f"prompt {n % 5}") for n in range(8)]  # twins among them
+    limits = Limits(concurrency=3, on_absent=on_absent)
+
+    def fatal(_job: Job, _event: Event) -> None:
+        if chance.random() < 0.06:
+            raise Killed
+
+    def rounds(most: int) -> None:
+        for _ in range(most):
+            with suppress(Killed):
+                stage.run(wants, limits, meanwhile=fatal)
+
+    rounds(chance.randrange(1, 3))
+    copy = stage.path.read_bytes()
+    rounds(chance.randrange(1, 4))
+    stage.forget(None if deleted else copy)
+    stage.service.fate = lambda _nth: None
+    rounds(2)
+    for _ in range(len(wants) + 1):
+        withheld = stage.run(wants, limits).withheld
+        shown = {back.task_id for back in withheld.values()}
+        stage.clock.at += 900
+        for one in wants:  # a person, who knows which take is which
+            for task_id in shown & set(stage.accepted.get(one.request.digest(), ())):
+                with suppress(WanbatchError):
+                    stage.adopt(one, task_id)
+    prompts = Counter(one.request.prompt for one in wants)
+    paid = stage.world.stats()["accepted_by_prompt"]
+    assert all(len(ids) <= prompts[prompt] for prompt, ids in paid.items()), "paid twice"
+    assert all(isinstance(stage.state(one), Done | Held) or one.key in withheld for one in wants)
+
+
+def test_a_scene_whose_prompt_a_task_of_nobody_shows_is_withheld_until_it_is_adopted(tmp_path):
+    stage = Stage(tmp_path)
+    wants = scenes(3)
+    stage.run(wants[:1])
+    stage.forget(None)
+    engine = stage.run(wants)
+    (task,) = stage.accepted[wants[0].request.digest()]
+    assert {key: back.task_id for key, back in engine.withheld.items()} == {wants[0].key: task}
+    assert [type(stage.state(one)) for one in wants] == [Ready, Done, Done]
+    stage.adopt(wants[0], task)
+    assert stage.run(wants).withheld == {}
+    assert isinstance(stage.state(wants[0]), Done)
+    assert stage.service.posts == 3
+
+
+def test_a_twin_is_let_go_when_the_task_that_held_it_back_finds_its_job(tmp_path):
+    """The task of the first is found for the first, and is then no reason to hold back the second."""
+    stage = Stage(tmp_path, fate=lambda nth: "lost" if nth == 0 else None)
+    wants = [wanted("first", prompt="the same"), wanted("second", prompt="the same")]
+
+    def leave(_job: Job, event: Event) -> None:
+        if isinstance(event, SubmitUnclear):
+            stage.engine.drain()
+
+    stage.run(wants, meanwhile=leave)
+    assert isinstance(stage.state(wants[0]), InDoubt)
+    stage.clock.at += 900
+    assert stage.run(wants).withheld == {}
+    assert all(isinstance(stage.state(one), Done) for one in wants)
+
+
+def test_a_task_list_that_fails_neither_stops_nor_delays_a_run(tmp_path):
+    stage = Stage(tmp_path)
+    asked = []
+
+    async def broken(model):
+        asked.append(model)
+        return saw.ReadFailed(saw.Kind.SERVICE, "HTTP 500", "")
+
+    stage.service.tasks = broken
+    wants = scenes(2)
+    stage.run(wants)
+    assert all(isinstance(stage.state(one), Done) for one in wants)
+    assert len(asked) == 3
+    assert "cannot be read (HTTP 500)" in stage.warned[0]
+
+
+def test_a_task_list_that_is_silent_is_not_tried_again_and_again(tmp_path):
+    stage = Stage(tmp_path)
+    asked = []
+
+    async def silent(model):
+        asked.append(model)
+        stage.clock.at += 30
+        return saw.ReadFailed(saw.Kind.SERVICE, "NoAnswer", "")
+
+    stage.service.tasks = silent
+    stage.run(scenes(1))
+    assert len(asked) == 1
+
+
+def test_a_journal_that_was_put_back_submits_nothing_unseen(tmp_path):
+    stage = Stage(tmp_path)
+    stage.copied = True
+
+    async def broken(model):
+        return saw.ReadFailed(saw.Kind.ACCOUNT, "AccessDenied", "")
+
+    works, stage.service.tasks = stage.service.tasks, broken
+    wants = scenes(2)
+    assert len(stage.run(wants).withheld) == 2
+    assert stage.service.posts == 0
+    stage.service.tasks = works
+    stage.run(wants)
+    assert all(isinstance(stage.state(one), Done) for one in wants)
+
+
+def test_a_bug_in_the_look_for_orphans_ends_the_run_loudly(tmp_path):
+    stage = Stage(tmp_path)
+
+    async def broken(model):
+        raise ZeroDivisionError
+
+    stage.service.tasks = broken
+    with pytest.raises(ZeroDivisionError):
+        stage.run(scenes(1))
+    assert stage.service.posts == 0
+
+
+def test_the_intent_records_how_the_services_clock_stands_to_ours(tmp_path):
+    stage = Stage(tmp_path)
+    stage.service.clock_offset_s = 12.34
+    stage.run(scenes(1))
+    assert SubmitIntended(12.3) in [event for _, event in stage.told]
+
+
+def test_only_what_is_in_doubt_is_looked_at_when_nothing_else_is_asked_for(tmp_path):
+    stage = Stage(tmp_path, fate=lambda nth: "lost" if nth == 0 else None)
+    wants = scenes(3)
+
+    def leave(job: Job, event: Event) -> None:
+        if isinstance(event, SubmitAccepted):
+            stage.engine.drain()
+
+    stage.run(wants, meanwhile=leave)
+    with Journal.open(stage.path, stage.clock.now()) as journal:
+        engine = Engine(journal, stage.service, stage.shelf, stage.clock, Limits(), lambda _job, _event: None)
+        asyncio.run(engine.run(Work({}, Engine._no_target, doubts_only=True)))
+    assert [type(stage.state(one)) for one in wants] == [Waiting, Waiting, Ready]
+    assert stage.shelf.saved == {}
+
+
 def test_ten_thousand_scenes_and_a_thousand_tasks_in_flight(tmp_path):
     stage = Stage(tmp_path, Rules(slots=1000, submit_rate=10_000, query_rate=100_000))
     wants = scenes(1500)
@@ -510,3 +695,19 @@ def test_two_models_are_two_lanes_with_one_post_in_flight_each(tmp_path):
     stage.run(wants, Limits(submit_rate=1e6))
     assert all(isinstance(stage.state(one), Done) for one in wants)
     assert most == 2
+
+
+def test_a_task_that_another_manifests_journal_has_is_no_orphan_and_never_adopted(tmp_path):
+    other = Stage(tmp_path / "other")
+    other.run([wanted("theirs", prompt="the same")])
+    stage = Stage(tmp_path / "mine")
+    stage.world = other.world
+    stage.clock.at = other.clock.at
+    stage.service = WorldService(other.world, stage.clock, lambda nth: "never" if nth == 0 else None)
+    one = wanted("mine", prompt="the same")
+    stage.run([one])
+    assert stage.engine.withheld, "as far as this journal knows, the task may be its own"
+    stage.elsewhere = frozenset(read(other.path).claimed)
+    stage.run([one])
+    assert not stage.engine.withheld
+    assert isinstance(stage.state(one), Held), "its POST made no task, and the other's is not taken for it"

@@ -20,7 +20,7 @@ STATES: tuple[s.State | None, ...] = (
 
 EVENTS: tuple[s.Event, ...] = (
     s.Planned("a", {"model": "m", "prompt": "sha256:0"}),
-    s.SubmitIntended(),
+    s.SubmitIntended(2.5),
     s.SubmitAccepted("t-2", "r-2"),
     s.SubmitUnclear("no answer", "r-2"),
     s.SubmitRefused("Code", "message", 50.0),

@@ -138,3 +138,12 @@ def test_oddities_are_counted_by_the_same_in_a_row():
         board.note_oddity(NAMES[0], what)
         counts.append(board.strikes[NAMES[0]])
     assert counts == [1, 2, 1, 2, 3, 0, 1, 0, 0]
+
+
+def test_a_task_that_is_adopted_without_an_intent_was_made_at_the_latest_then():
+    one = wanted()
+    job = board_with((one, [s.TaskAdopted("t9", "a person")])).jobs[one.key]
+    assert (job.state, job.submitted_at, job.request_id) == (s.Waiting(1, "t9"), NOW + 1, None)
+    doubt = [s.SubmitIntended(), s.SubmitUnclear("?", "r1"), s.TaskAdopted("t9", "request id")]
+    job = board_with((one, doubt)).jobs[one.key]
+    assert (job.state, job.submitted_at, job.request_id) == (s.Waiting(1, "t9"), NOW + 1, "r1")

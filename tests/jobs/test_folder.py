@@ -1,11 +1,15 @@
 """The output folder: what a crash between two renames leaves is found again, and nothing is overwritten."""
 
+import contextlib
+import os
+
 import pytest
 from support import NOW, planned, wanted
 
+from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import shelf
 from wanbatch.jobs import state as s
-from wanbatch.jobs.folder import JOURNAL, mend, move, videos_on_disk
+from wanbatch.jobs.folder import JOURNAL, claimed_beside, mend, move, videos_on_disk
 from wanbatch.jobs.journal import Journal, read
 
 OLD, NEW = wanted(), wanted(prompt="another")
@@ -58,6 +62,33 @@ def test_videos_are_found_with_their_sizes_and_other_files_are_not(folder):
     (folder / "plain").mkdir()
     (folder / "plain" / "videos").write_bytes(b"")
     assert videos_on_disk(folder / "plain") == {}
+
+
+def test_a_name_that_leads_nowhere_hides_no_other_video(folder):
+    for name in ("a", "zz"):
+        (folder / f"videos/{name}.mp4").symlink_to(folder / "nowhere")
+    (folder / "videos/round.mp4").symlink_to("round.mp4")
+    (folder / "archive.mp4").write_bytes(b"1234")
+    (folder / "videos/kept-elsewhere.mp4").symlink_to(folder / "archive.mp4")
+    assert videos_on_disk(folder) == {FINAL: 3, "videos/kept-elsewhere.mp4": 4}
+
+
+@pytest.mark.parametrize("at", ["scandir", "stat"])
+def test_videos_that_cannot_be_looked_at_are_not_missing(folder, monkeypatch, at):
+    def refused(*_args):
+        raise PermissionError(13, "Permission denied")
+
+    class Entry:
+        name = "alley.mp4"
+
+        def stat(self):
+            refused()
+
+    scanned = refused if at == "scandir" else lambda _path: contextlib.nullcontext([Entry()])
+    monkeypatch.setattr(os, "scandir", scanned)
+    with pytest.raises(WanbatchError, match=r"cannot read .*videos: Permission denied") as error:
+        videos_on_disk(folder)
+    assert error.value.exit_code is Exit.STATE
 
 
 def test_nothing_is_mended_where_nothing_moved(folder):
@@ -150,3 +181,47 @@ def test_a_move_that_was_done_already_is_done(folder):
     move(folder, FINAL, ASIDE)
     move(folder, FINAL, ASIDE)
     assert (folder / ASIDE).read_bytes() == b"old"
+
+
+def test_a_move_never_overwrites_a_record(folder):
+    (folder / "superseded").mkdir()
+    (folder / ASIDE).with_suffix(".json").write_bytes(b"somebody's")
+    with pytest.raises(FileExistsError) as error:
+        move(folder, FINAL, ASIDE)
+    assert error.value.filename == str((folder / ASIDE).with_suffix(".json"))
+    assert (folder / ASIDE).with_suffix(".json").read_bytes() == b"somebody's"
+    assert (folder / FINAL).read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("name", ["videos", "superseded"])
+def test_a_move_follows_no_link_out_of_the_folder(folder, name):
+    elsewhere = folder / "elsewhere"
+    if name == "videos":
+        (folder / "videos").rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    (folder / name).symlink_to(elsewhere)
+    before = sorted(elsewhere.iterdir())
+    with pytest.raises(OSError, match=f"symbolic links.*{name}"):
+        move(folder, FINAL, ASIDE)
+    assert sorted(elsewhere.iterdir()) == before
+
+
+@pytest.mark.parametrize("path", ["../x.mp4", "videos/../../x.mp4"])
+def test_a_path_that_leaves_the_folder_is_our_bug(folder, path):
+    with pytest.raises(ValueError, match="no name of a folder"):
+        move(folder, FINAL, path)
+    assert (folder / FINAL).read_bytes() == b"old"
+
+
+def test_the_journals_of_the_folders_beside_claim_their_tasks(tmp_path):
+    one = wanted()
+    for name in ("mine", "theirs", "old", "broken"):
+        with Journal.open(tmp_path / name / "journal.jsonl", NOW) as journal:
+            for event in (planned(one), s.SubmitIntended(), s.SubmitAccepted(f"t-{name}")):
+                journal.record(one.key, event, NOW)
+    now = (tmp_path / "mine" / "journal.jsonl").stat().st_mtime
+    os.utime(tmp_path / "old" / "journal.jsonl", (now - 26 * 3600, now - 26 * 3600))
+    (tmp_path / "broken" / "journal.jsonl").write_bytes(b"no journal\n")
+    assert claimed_beside(tmp_path / "mine", now) == {"t-theirs"}
+    assert claimed_beside(tmp_path / "nowhere" / "mine", now) == frozenset()

@@ -518,3 +518,25 @@ def test_only_odd_answers_are_counted():
     plain = [view("RUNNING"), view("SUCCEEDED", video_url=URL), saw.Accepted("t"), saw.Searched((), (), True)]
     assert len({policy.oddity(seen) for seen in odd}) == 4
     assert [policy.oddity(seen) for seen in plain] == [None] * 4
+
+
+def test_a_clock_that_was_set_forward_has_not_let_the_settling_time_pass():
+    one = wanted()
+    board = board_with((one, [s.SubmitIntended(3600.0)]))
+    job = board.jobs[one.key]
+    slow = policy.settled_at(board, job, LIMITS)
+    board.clock_offset_s = 0.0  # an hour forward since the intent: our clock is right now
+    assert policy.settled_at(board, job, LIMITS) == slow + 3600
+    board.clock_offset_s = 3600.0
+    assert policy.settled_at(board, job, LIMITS) == slow
+
+
+def test_a_deadline_is_a_day_after_the_submission_or_the_end_of_the_url_if_that_is_earlier():
+    assert policy.deadline(job_in("Ready")[1]) is None
+    for state in ("InDoubt", "Waiting", "Cancelling"):
+        job = job_in(state)[1]
+        assert policy.deadline(job) == job.submitted_at + TASK_LIFE_S
+    assert policy.deadline(job_in("Rendered")[1]) == NOW + 1000
+    one = wanted()
+    late = board_with((one, [s.SubmitIntended(), s.SubmitAccepted("t1"), s.TaskSucceeded(NOW + 10 * TASK_LIFE_S)]))
+    assert policy.deadline(late.jobs[one.key]) == NOW + 1 + TASK_LIFE_S

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import NOW, key
 
-from wanbatch.jobs.reconcile import EARLY_S, TOO_OLD_S, Doubt, may_be, reconcile
+from wanbatch.jobs.reconcile import EARLY_S, TOO_OLD_S, Doubt, may_be, reconcile, since
 from wanbatch.jobs.seen import Row, Searched, TaskView
 from wanbatch.jobs.state import HeldForReview, InDoubt, SubmitDisproved, TaskAdopted
 from wanbatch.manifest.model import text_hash
@@ -151,3 +151,14 @@ def test_only_an_unclaimed_task_of_the_request_id_or_of_model_prompt_and_window_
         alike = [r for r in rows if may_be(doubt(request_id), r, dict.fromkeys(claimed, key()), 0.0)]
         assert settled
         assert all(views[r.task_id].status == "FAILED" or views[r.task_id].orig_prompt == "another" for r in alike)
+
+
+def test_a_clock_that_was_set_between_two_runs_does_not_move_the_window():
+    """The intent was written by a clock an hour slow; the search is by one that is right."""
+    slow = Doubt(InDoubt(1, NOW - 3600, clock_offset_s=3600.0), MODEL, text_hash(PROMPT), WINDOW)
+    assert may_be(slow, row(after=1.0), {}, 0.0)
+    assert not may_be(slow, row(after=-3599.0), {}, 0.0)
+    assert since(slow.state, 0.0) == NOW
+    assert since(slow.state, None) == since(slow.state, 3600.0) == NOW - 3600
+    late = NOW + TOO_OLD_S - 1
+    assert "no task" in ask([], of=slow, now=late).reason, "it is not as old as the slow clock made it"

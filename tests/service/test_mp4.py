@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wanbatch.service.mp4 import broken
+from wanbatch.service.mp4 import broken, open_ended
 from wanbatch.simulator import clip
 
 
@@ -45,6 +45,13 @@ def test_the_simulator_s_clip_is_whole():
 @pytest.mark.parametrize("name", [*LAYOUTS, "to the end"])
 def test_a_whole_video_is_whole_in_every_layout(name):
     assert why(LAYOUTS.get(name, TO_THE_END)) is None
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_video_says_itself_where_it_ends_unless_its_last_box_is_open(name):
+    assert not open_ended(io.BytesIO(LAYOUTS[name]))
+    assert open_ended(io.BytesIO(TO_THE_END))
+    assert open_ended(io.BytesIO(LAYOUTS[name] + box(b"free", size=0)))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -12,8 +12,10 @@ import click
 from wanbatch.cli import common
 from wanbatch.cli.door import echo_json, note, say
 from wanbatch.cli.terminal import columns
+from wanbatch.engine import Engine
 from wanbatch.errors import Exit, gravest
-from wanbatch.jobs.plan import Entry, Kind, Plan, sentence
+from wanbatch.jobs.orphans import Withheld
+from wanbatch.jobs.plan import Entry, Kind, Plan, money, sentence
 from wanbatch.manifest.model import JobKey, Manifest, Wanted
 from wanbatch.run import Drive, codes
 from wanbatch.views.text import table
@@ -38,6 +40,9 @@ class Asked:
     as_json: bool
     quiet: bool
     retry_failed: bool
+    ignore_orphans: bool
+    lock_timeout_s: float
+    allowed_hosts: tuple[str, ...]
     again: str
 
 
@@ -57,7 +62,7 @@ def report(asked: Asked, planned: Plan, after: Plan, drive: Drive | None, saved:
     if not asked.quiet:
         closing(asked, planned, after, saved)
     troubles = engine.troubles if engine else {}
-    attention(asked, after, {key: getattr(trouble, "reason", "") for key, trouble in troubles.items()})
+    attention(asked, after, {key: getattr(trouble, "reason", "") for key, trouble in troubles.items()}, engine)
     if drive and drive.signal is not None:
         interrupted(asked, after)
     elif Exit.RUNNING in found:
@@ -81,7 +86,7 @@ def closing(asked: Asked, planned: Plan, after: Plan, saved: Sequence[str]) -> N
     note(f"run: {came}, {done} of {len(asked.wanted)} videos are in {asked.folder}")
 
 
-def attention(asked: Asked, after: Plan, troubles: Mapping[JobKey, str]) -> None:
+def attention(asked: Asked, after: Plan, troubles: Mapping[JobKey, str], engine: Engine | None) -> None:
     """List the scenes that did not come through, with the reason and the next command."""
     entries = [*after.of(Kind.FAILED, Kind.HELD), *(e for e in after.of(Kind.FETCH) if troubles.get(e.key))]
     if not entries:
@@ -94,9 +99,28 @@ def attention(asked: Asked, after: Plan, troubles: Mapping[JobKey, str]) -> None
     failed = after.of(Kind.FAILED)
     if any(entry.reason != GIVEN_UP for entry in failed):
         say("failed scenes were not billed", f"mend their prompts, or try them again: {asked.again} --retry-failed")
-    held = after.of(Kind.HELD)
+    withheld = engine.withheld if engine else {}
+    held = [entry for entry in after.of(Kind.HELD) if entry.key not in withheld]
     if held:
         say("held scenes wait for you", how_to_decide(held[0], where))
+    if withheld:
+        held_back(asked, [entry for entry in after.entries if entry.key in withheld], withheld)
+
+
+def held_back(asked: Asked, entries: Sequence[Entry], withheld: Mapping[JobKey, Withheld]) -> None:
+    """Say that scenes were not submitted since they may be paid for already, and both ways on."""
+    count = len(entries)
+    say(
+        f"{count} scene{'s were' if count != 1 else ' was'} not submitted: {'they' if count != 1 else 'it'} may be "
+        f"made and paid for already ({money(entries)})",
+        f"if none is: {asked.again} --ignore-orphans",
+    )
+    out = asked.folder if asked.folder != Path("out", asked.manifest.name) else None
+    for entry in entries[:LISTED]:
+        task_id = withheld[entry.key].task_id
+        if task_id is not None:
+            words: list[str | Path] = ["wanbatch", "adopt", asked.path, task_id, "--as", entry.key.stem]
+            note(f"  if it is its video: {common.typed(*words, *common.out_again(out))}")
 
 
 def how_to_decide(entry: Entry, where: Path) -> str:

@@ -4,7 +4,6 @@ import os
 import shlex
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from wanbatch.manifest.check import load
 from wanbatch.manifest.model import Manifest, Request, Wanted
 from wanbatch.manifest.selection import select
 from wanbatch.service import account, catalog
+from wanbatch.views.text import duration
 
 JSON_FORMAT = 1
 """Version of what `--json` writes."""
@@ -71,16 +71,34 @@ def wanted_of(manifest: Manifest, selection: str | None) -> tuple[Wanted, ...]:
 
 def price_list(base_url: str | None) -> PriceOf:
     """Return what a request costs where it would be sent. Raises WanbatchError for a base URL that cannot be."""
+    of_outline = outline_prices(base_url)
+
+    def cost(request: Request) -> Cost | None:
+        return of_outline(request.outline())
+
+    return cost
+
+
+def outline_prices(base_url: str | None) -> Callable[[dict[str, object]], Cost | None]:
+    """Return what the request of an outline costs where it would be sent. Raises like `price_list`."""
     url = account.base_url(os.environ, base_url)
     region = account.region_id(os.environ, url)
 
-    def cost(request: Request) -> Cost | None:
-        price = catalog.price(request.model, request.resolution, region) if region else None
-        if price is None:
+    def cost(outline: dict[str, object]) -> Cost | None:
+        model, resolution, seconds = (outline.get(name) for name in ("model", "resolution", "duration"))
+        price = catalog.price(str(model), str(resolution), region) if region else None
+        if price is None or not isinstance(seconds, int):
             return None
-        return Cost(price.per_second * Decimal(request.duration), price.currency, price.date.isoformat())
+        return Cost(price.per_second * seconds, price.currency, price.date.isoformat())
 
     return cost
+
+
+def expires(until: float | None, now: float) -> str:
+    """Return `; expires in 3 h 12 min`, or that the time is over; nothing for what does not expire."""
+    if until is None:
+        return ""
+    return f"; expires in {duration(until - now)}" if until > now else "; its 24 hours are over"
 
 
 def plan_for(
@@ -112,12 +130,18 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "cost": {"amount": str(cost.amount), "currency": cost.currency, "as_of": cost.as_of} if cost else None,
         "task_id": entry.task_id,
         "path": entry.path,
+        "expires_at": entry.expires_at,
     }
 
 
 def typed(*words: str | Path | None) -> str:
     """Return a command line as it has to be typed, without the words that are None."""
     return " ".join(shlex.quote(str(word)) for word in words if word is not None)
+
+
+def out_again(out: Path | None) -> list[str | Path]:
+    """Return the words that name the same output folder in a hint: another one would pay again."""
+    return ["--out", out] if out else []
 
 
 def folder_named(where: Path, out: Path | None, verb: str) -> Path:

@@ -5,6 +5,7 @@ it is called.
 """
 
 import contextlib
+import io
 import os
 import sys
 from importlib import import_module
@@ -22,7 +23,10 @@ VERBS = {
     "plan": "Show what a run would do, why, and what it costs.",
     "run": "Submit, collect and download what the manifest asks for.",
     "status": "Show how far each scene is; works while a run is going on.",
+    "reconcile": "Look for what is in doubt in the account's task list; submits nothing.",
     "resolve": "Decide about a scene that is held.",
+    "journal": "Check the journal, show a scene's history, save what a damaged one tells.",
+    "adopt": "Give a task of the account to the scene that it was made for.",
     "simulate": "Serve the API on this machine: no key, no money.",
     "schema": "Print the JSON Schema of manifests or of requests.",
 }
@@ -100,6 +104,10 @@ def stand_in() -> None:
                 os.dup2(fd, number)
                 os.close(fd)
             stream = os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+        if number and isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+            # Unbuffered (PYTHONUNBUFFERED): a raw stream loses what a short write leaves, without a word.
+            stream = io.TextIOWrapper(io.BufferedWriter(stream.buffer), encoding=stream.encoding, write_through=True)
             setattr(sys, name, stream)
         if number:
             stream.reconfigure(errors="backslashreplace")  # a locale without Chinese must not end a run
@@ -226,8 +234,17 @@ def note(text: str) -> None:
 
 
 def echo_json(value: Any) -> None:
-    """Write a value as JSON to stdout; as plain ASCII where the locale knows no more."""
+    """Write a value as JSON to stdout; as plain ASCII where the locale knows no more.
+
+    Characters that a terminal would obey are escapes: JSON means the same by them.
+    """
     import json
 
+    from wanbatch.views.text import shown
+
     unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    click.echo(json.dumps(value, ensure_ascii=not unicode, indent=2))
+    lines = json.dumps(value, ensure_ascii=not unicode, indent=2).split("\n")
+    safe = [
+        line if line.isascii() else "".join(c if shown(c) == c else f"\\u{ord(c):04x}" for c in line) for line in lines
+    ]
+    click.echo("\n".join(safe))

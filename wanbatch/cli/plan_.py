@@ -1,6 +1,7 @@
 """`wanbatch plan`: what a run would do, why, and what it costs."""
 
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 from wanbatch.cli import common
 from wanbatch.cli.door import echo_json
 from wanbatch.cli.terminal import columns
+from wanbatch.errors import Exit, gravest
 from wanbatch.jobs import journal
 from wanbatch.jobs.plan import Entry, Kind, Plan, sentence, total
 from wanbatch.views.text import table
@@ -20,8 +22,11 @@ from wanbatch.views.text import table
 @common.select_option
 @common.base_url_option
 @common.json_option
-def command(manifest: Path, out: Path | None, selection: str | None, base_url: str | None, as_json: bool) -> None:
-    """Show what a run of MANIFEST would do with each scene, and why. Sends nothing and needs no key."""
+def command(manifest: Path, out: Path | None, selection: str | None, base_url: str | None, as_json: bool) -> int:
+    """Show what a run of MANIFEST would do with each scene, and why. Sends nothing and needs no key.
+
+    Exit code 4 when something is with the service that can still be saved, 8 when a scene waits for a person.
+    """
     checked = common.manifest_of(manifest)
     folder = common.folder_of(checked, out)
     wanted = common.wanted_of(checked, selection)
@@ -29,21 +34,25 @@ def command(manifest: Path, out: Path | None, selection: str | None, base_url: s
     planned = common.plan_for(checked, wanted, board, folder, common.price_list(base_url))
     if as_json:
         echo_json(as_data(planned, folder))
-        return
-    click.echo(table(rows(planned.entries), columns(sys.stdout), right=(2, 3)))
-    click.echo(sentence(planned))
+    else:
+        click.echo(table(rows(planned.entries, time.time()), columns(sys.stdout), right=(2, 3)))
+        click.echo(sentence(planned))
+    found = {Exit.HELD} if planned.of(Kind.HELD) else set()
+    found |= {Exit.RUNNING} if planned.of(Kind.IN_FLIGHT, Kind.FETCH) else set()
+    return int(gravest(found))
 
 
-def rows(entries: Sequence[Entry]) -> list[list[str]]:
+def rows(entries: Sequence[Entry], now: float) -> list[list[str]]:
     """Return the plan's lines as cells."""
-    return [["scene", "action", "length", "price", "why"], *(row(entry) for entry in entries)]
+    return [["scene", "action", "length", "price", "why"], *(row(entry, now) for entry in entries)]
 
 
-def row(entry: Entry) -> list[str]:
+def row(entry: Entry, now: float) -> list[str]:
     """Return one line's cells."""
     cost = f"{entry.cost.amount:.2f} {entry.cost.currency}" if entry.cost else "?"
     paid = "-" if not entry.kind.submits else cost
     why = f"{entry.reason}: {', '.join(entry.changes)}" if entry.changes else entry.reason
+    why += common.expires(entry.expires_at, now)
     return [entry.key.stem, entry.kind.value, f"{entry.seconds} s", paid, why]
 
 

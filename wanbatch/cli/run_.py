@@ -18,16 +18,17 @@ from wanbatch.cli.door import note, say
 from wanbatch.clock import Clock
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs.board import Job
-from wanbatch.jobs.folder import mend
+from wanbatch.jobs.folder import claimed_beside, mend
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.plan import Kind, Plan, PriceOf, sentence
 from wanbatch.jobs.policy import Limits
 from wanbatch.jobs.state import Done, Event, Failed, HeldForReview, ResubmitApproved, VideoMissing, VideoSaved
 from wanbatch.manifest.model import Manifest, Wanted
-from wanbatch.run import Drive, prepare, work_of
+from wanbatch.run import Drive, prepare, was_copied, with_withheld, work_of
 from wanbatch.service import catalog
 from wanbatch.service.account import Account, Key, account
 from wanbatch.views.progress import Progress
+from wanbatch.views.text import printable
 
 SIMULATED_SPEED = 60.0
 """A minute of the service's is a second: a first try should take seconds."""
@@ -74,12 +75,32 @@ TICK_S = 1.0
 @click.option(
     "--retry-failed", is_flag=True, help="Give scenes that failed another attempt; failed ones are not billed."
 )
+@click.option(
+    "--ignore-orphans",
+    is_flag=True,
+    help="Submit although tasks of the account that no scene has may be these scenes'.",
+)
+@click.option(
+    "--lock-timeout",
+    type=click.FloatRange(0, 86_400),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for another run of the same folder to end.  [default: 0]",
+)
+@click.option(
+    "--allow-download-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Fetch videos from this host too, which is not known as the service's. May be repeated.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 @common.json_option
 def command(
     manifest: Path, out: Path | None, selection: str | None, base_url: str | None, simulate: bool, yes: bool,
     concurrency: int | None, poll_interval: float | None, settle: float | None, submit_rate: float | None,
-    query_rate: float | None, retry_failed: bool, quiet: bool, as_json: bool,
+    query_rate: float | None, retry_failed: bool, ignore_orphans: bool, lock_timeout: float,
+    allowed_hosts: tuple[str, ...], quiet: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Submit, collect and download what MANIFEST asks for.
 
@@ -102,7 +123,12 @@ def command(
         as_json=as_json,
         quiet=quiet,
         retry_failed=retry_failed,
-        again=again(manifest, out, selection, base_url, concurrency, simulate=simulate, yes=yes),
+        ignore_orphans=ignore_orphans,
+        lock_timeout_s=lock_timeout,
+        allowed_hosts=allowed_hosts,
+        again=again(
+            manifest, out, selection, base_url, concurrency, simulate=simulate, yes=yes, allowed_hosts=allowed_hosts
+        ),
     )
     flags = {
         "concurrency": concurrency,
@@ -131,13 +157,15 @@ def limits_of(manifest: Manifest, flags: dict[str, Any], *, simulate: bool) -> L
 
 def again(
     path: Path, out: Path | None, selection: str | None, base_url: str | None, concurrency: int | None,
-    *, simulate: bool, yes: bool,
+    *, simulate: bool, yes: bool, allowed_hosts: tuple[str, ...] = (),
 ) -> str:  # fmt: skip
     """Return the command that goes on with this run: another folder or another service would pay once more."""
     options = {"--out": out, "--select": selection, "--base-url": base_url, "--concurrency": concurrency}
     words: list[str | Path | None] = ["wanbatch", "run", path]
     for name, value in options.items():
         words += [name, str(value)] if value is not None else []
+    for host in allowed_hosts:
+        words += ["--allow-download-host", host]
     return common.typed(*words, "--simulate" if simulate else None, "--yes" if yes else None)
 
 
@@ -145,7 +173,9 @@ def run(asked: Asked, limits: Limits) -> int:
     """Run; return the exit code."""
     clock = Clock()
     price = common.price_list(asked.base_url)
-    with Journal.open(common.journal_path(asked.folder), clock.now()) as journal:
+    path = common.journal_path(asked.folder)
+    copied = was_copied(path)
+    with Journal.open(path, clock.now(), asked.lock_timeout_s, clock.now, told=say) as journal:
         if journal.torn_bytes:
             say(f"{journal.path}: the last line was cut short by a crash ({journal.torn_bytes} bytes) and is left out")
         keep_apart(asked, journal)
@@ -164,10 +194,10 @@ def run(asked: Asked, limits: Limits) -> int:
             consent(asked, planned)
             journal.note_run(clock.now(), str(asked.path))
             prepare(journal, planned, wanted, asked.folder, clock.now())
-            drive = perform(asked, journal, planned, target, limits, clock, saved)
+            drive = perform(asked, journal, planned, target, limits, clock, saved, copied=copied)
         elif planned.of(Kind.HELD):
             prepare(journal, planned, wanted, asked.folder, clock.now())
-        after = plan_of(asked, journal, price, clock)
+        after = with_withheld(plan_of(asked, journal, price, clock), drive.engine if drive else None)
     return report(asked, planned, after, drive, saved)
 
 
@@ -251,11 +281,19 @@ def perform(
     limits: Limits,
     clock: Clock,
     saved: list[str],
+    *,
+    copied: bool,
 ) -> Drive:
     """Drive the engine; the paths of new videos are left in `saved`."""
     wanted = {one.key: one for one in asked.manifest.wanted}
     keep = asked.manifest.run.on_change == "keep"
-    work = work_of(journal.board, wanted, planned, asked.folder, keep=keep)
+    look = not (asked.ignore_orphans or asked.simulate)
+    work = replace(
+        work_of(journal.board, wanted, planned, asked.folder, keep=keep),
+        look_for_orphans=look,
+        copied=copied,
+        elsewhere=claimed_beside(asked.folder, clock.now()) if look else frozenset(),
+    )
     total = len(planned.submissions) + len(planned.of(Kind.IN_FLIGHT, Kind.FETCH))
     with Progress(total, quiet=asked.quiet) as progress:
 
@@ -264,7 +302,7 @@ def perform(
                 saved.append(str(asked.folder / event.path))
             progress.told(job, event)
 
-        drive = Drive(journal, asked.folder, limits, told)
+        drive = Drive(journal, asked.folder, limits, told, warned=warn, allowed_hosts=frozenset(asked.allowed_hosts))
 
         async def go() -> None:
             async with served(target, quiet=asked.quiet) as where:
@@ -280,6 +318,16 @@ def perform(
             if drive.signal is None:
                 raise
     return drive
+
+
+def warn(message: str) -> None:
+    """Say what is odd about the account, above the bar if there is one."""
+    if not sys.stderr.isatty():
+        say(message)
+        return
+    from tqdm import tqdm
+
+    tqdm.write(f"wanbatch: {printable(message)}", file=sys.stderr)
 
 
 async def tick(progress: Progress) -> None:

@@ -14,6 +14,7 @@ from wanbatch.jobs.state import (
     Cancelling,
     Done,
     Event,
+    Held,
     InDoubt,
     Planned,
     Ready,
@@ -128,9 +129,13 @@ OPEN = (InDoubt, Waiting, Cancelling)
 
 def remember(job: Job, event: Event, at: float) -> Job:
     """Return `job` after `event`."""
-    job = replace(job, state=evolve(job.state, event, at), ended_at=at)
+    before = job.state
+    job = replace(job, state=evolve(before, event, at), ended_at=at)
     match event:
         case SubmitIntended():
+            return replace(job, submitted_at=at, request_id=None, rendered_at=None, usage={}, times={})
+        case TaskAdopted() if not isinstance(before, InDoubt | Held):
+            # Made by a POST that is not in this journal, at the latest now.
             return replace(job, submitted_at=at, request_id=None, rendered_at=None, usage={}, times={})
         case SubmitAccepted(request_id=request_id) | SubmitUnclear(request_id=request_id):
             return replace(job, request_id=request_id or job.request_id)
@@ -165,6 +170,10 @@ class Board:
         self.oddities: dict[JobKey, str] = {}
         self.inherited: dict[JobKey, float] = {}
         """Jobs that an earlier process left in doubt, and a time at which that process was gone."""
+        self.checking = False
+        """Whether the account's task list is still looked at, before anything may be submitted."""
+        self.clock_offset_s: float | None = None
+        """The service's clock minus ours, once an answer has shown it."""
         self.last_submit_at = float("-inf")
         self.pause_until = float("-inf")
         self.refusals_in_a_row = 0
@@ -284,4 +293,4 @@ class Board:
     @property
     def unfinished(self) -> bool:
         """Whether anything is left that this run may still do."""
-        return bool(self.busy or self.to_submit or self.to_ask or self.to_fetch)
+        return bool(self.checking or self.busy or self.to_submit or self.to_ask or self.to_fetch)

@@ -4,26 +4,69 @@ Synchronous; knows names, sidecars and the journal, not the network.
 """
 
 import errno
+import json
 import os
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from wanbatch import disk
+from wanbatch.disk import Folder
+from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import shelf
 from wanbatch.jobs.board import Job
-from wanbatch.jobs.journal import Journal
+from wanbatch.jobs.journal import Journal, JournalError, read
 from wanbatch.jobs.state import Done, VideoMoved
 
 JOURNAL = "journal.jsonl"
 
 
 def videos_on_disk(folder: Path) -> dict[str, int]:
-    """Return the videos in an output folder: path relative to it → size in bytes."""
+    """Return the videos in an output folder: path relative to it → size in bytes.
+
+    Raises WanbatchError for what cannot be read: a video that is only out of sight must not count as missing.
+    """
     files: dict[str, int] = {}
     for name in (shelf.VIDEOS, shelf.SUPERSEDED):
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / name) as entries:
-            files |= {f"{name}/{e.name}": e.stat().st_size for e in entries if e.name.endswith(".mp4")}
+        try:
+            with os.scandir(folder / name) as entries:
+                sizes = {f"{name}/{entry.name}": size_of(entry) for entry in entries if entry.name.endswith(".mp4")}
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise WanbatchError(
+                f"cannot read {folder / name}: {error.strerror}; nothing was sent",
+                exit_code=Exit.STATE,
+                hint="make it readable, or name another folder with --out, then run again",
+            ) from None
+        files |= {path: size for path, size in sizes.items() if size is not None}
     return files
+
+
+def size_of(entry: os.DirEntry[str]) -> int | None:
+    """Return the size of what a name leads to; None for a name that leads nowhere."""
+    try:
+        return entry.stat().st_size
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            return None
+        raise
+
+
+LISTED_S = 25 * 3600.0
+"""The task list shows 24 h: a journal that was last written before has nothing in it."""
+
+
+def claimed_beside(folder: Path, now: float) -> frozenset[str]:
+    """Return the tasks that the journals of the folders beside this one have.
+
+    Manifests of one account may share a prompt; the other's task is then no orphan, and nobody's to adopt. A
+    journal that cannot be read claims nothing.
+    """
+    claimed: set[str] = set()
+    for path in folder.parent.glob(f"*/{JOURNAL}"):
+        with suppress(OSError, JournalError):
+            if path.parent != folder and now - path.stat().st_mtime < LISTED_S:
+                claimed |= read(path).claimed.keys()
+    return frozenset(claimed)
 
 
 def mend(journal: Journal, folder: Path, now: float) -> None:
@@ -77,14 +120,37 @@ def is_at(folder: Path, job: Job, path: str, *, unmarked: bool) -> bool:
 def move(folder: Path, old: str, new: str) -> None:
     """Move a video of ours, and its sidecar, to another name within the output folder. Raises OSError.
 
-    A video that has the name already is never overwritten.
+    Nothing that has one of the names already is overwritten: FileExistsError. The sidecar goes first; a move
+    that was cut between the two is gone on with.
     """
-    if (folder / old).exists() and os.path.lexists(folder / new):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / new))
-    (folder / new).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for suffix in (".json", ".mp4"):
-        source = (folder / old).with_suffix(suffix)
-        if source.exists():
-            source.replace((folder / new).with_suffix(suffix))
-    disk.sync_folder((folder / new).parent)
-    disk.sync_folder((folder / old).parent)
+    (*above, name), (*onward, wanted) = PurePosixPath(old).parts, PurePosixPath(new).parts
+    with Folder.open(folder, *onward, make=True) as there, Folder.open(folder, *above) as here:
+        pairs = [(beside(name, suffix), beside(wanted, suffix)) for suffix in (".json", ".mp4")]
+        pairs = [pair for pair in pairs if here.status(pair[0])]
+        for _, one in pairs:
+            if there.status(one):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(there.path / one))
+        for source, one in pairs:
+            here.rename(source, there, one)
+        there.sync()
+        here.sync()
+
+
+def beside(name: str, suffix: str) -> str:
+    """Return a file's name with another suffix."""
+    return PurePosixPath(name).with_suffix(suffix).name
+
+
+def is_earlier(content: bytes, record: bytes) -> bool:
+    """Say whether `content` is a record of ours of the scene and take that `record` is of, be it of another task.
+
+    Without its video, which somebody took away, it may be written anew.
+    """
+    try:
+        old, new = json.loads(content), json.loads(record)
+    except ValueError:
+        return False
+    if not isinstance(old, dict) or not isinstance(old.get("scene"), str):
+        return False
+    made_here = str(old.get("tool")).startswith("wanbatch ")
+    return made_here and (old["scene"], old.get("take")) == (new.get("scene"), new.get("take"))

@@ -8,14 +8,12 @@ doubled, swapped or changed line shows; a torn last line is cut off and said.
 """
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
-import socket
-import stat
+import shlex
+import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -24,8 +22,11 @@ from wanbatch import __version__, disk
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import state
 from wanbatch.jobs.board import Board
+from wanbatch.jobs.lock import JournalLocked, host, lock, unheard, why
 from wanbatch.jobs.state import Event, IllegalTransition
 from wanbatch.manifest.model import JobKey
+
+__all__ = ["Journal", "JournalDamaged", "JournalError", "JournalLocked", "Line", "read", "replay"]
 
 FORMAT = 1
 EVENTS: dict[str, type] = {kind.__name__: kind for kind in state.Event.__args__}
@@ -40,15 +41,13 @@ class JournalError(WanbatchError):
         super().__init__(message, exit_code=Exit.STATE, hint=hint)
 
 
-class JournalLocked(WanbatchError):
-    """Another run holds the journal."""
+class JournalDamaged(JournalError):
+    """A line of the journal is not as it was written, or cannot have happened. Lines count from 1."""
 
-    def __init__(self, path: Path, holder: str) -> None:
-        super().__init__(
-            f"another run holds {path}: {holder}",
-            exit_code=Exit.LOCKED,
-            hint="wait for it to end; wanbatch status shows how far it is",
-        )
+    def __init__(self, path: Path, number: int, reason: str, hint: str) -> None:
+        super().__init__(f"{path}: line {number} {reason}", hint=hint)
+        self.number = number
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +113,12 @@ def lines_of(content: bytes, path: Path) -> Iterator[tuple[Line, int, int]]:
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             if end < 0 and not (b"\0" in raw or is_whole(raw[:-1], crc)):
                 return
-            raise JournalError(
-                f"{path}: line {number} is damaged: {error}",
-                hint="nothing was submitted; restore the file from a backup: without it, what is being made now "
-                "is forgotten, and would be paid for again",
+            raise JournalDamaged(
+                path,
+                number,
+                f"is damaged: {error}",
+                "nothing was submitted; restore the file from a backup: without it, what is being made now is "
+                f"forgotten, and would be paid for again; or: wanbatch journal repair {shlex.quote(str(path.parent))}",
             ) from None
         offset = end + 1 if end >= 0 else len(content)
         yield line, crc, offset
@@ -135,18 +136,25 @@ def replay(lines: Iterator[Line], path: Path) -> Board:
     """Return the board after all events. Raises JournalError for a line that cannot have happened."""
     board = Board()
     for line in lines:
-        if line.job is None:
-            check_format(line, path)
-            continue
-        try:
-            event = EVENTS[line.event](**line.fields)
-            board.apply(JobKey.parse(line.job), event, line.at)
-        except (KeyError, TypeError, ValueError, IllegalTransition) as error:
-            raise JournalError(
-                f"{path}: line {line.seq + 1} cannot have happened: {error}",
-                hint="the file was edited, or written by another version of wanbatch",
-            ) from None
+        follow(board, line, path)
     return board
+
+
+def follow(board: Board, line: Line, path: Path) -> None:
+    """Do to the board what the line says. Raises JournalError; then the board is as before."""
+    if line.job is None:
+        check_format(line, path)
+        return
+    try:
+        event = EVENTS[line.event](**line.fields)
+        board.apply(JobKey.parse(line.job), event, line.at)
+    except (KeyError, TypeError, ValueError, IllegalTransition) as error:
+        raise JournalDamaged(
+            path,
+            line.seq + 1,
+            f"cannot have happened: {error}",
+            "the file was edited, or written by another version of wanbatch",
+        ) from None
 
 
 def check_format(line: Line, path: Path) -> None:
@@ -191,19 +199,29 @@ class Journal:
         self._run_noted = False
 
     @classmethod
-    def open(cls, path: Path, now: float) -> "Journal":
+    def open(
+        cls,
+        path: Path,
+        now: float,
+        wait_s: float = 0.0,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        told: Callable[[str], None] = unheard,
+    ) -> "Journal":
         """Lock, replay and mend the journal at `path`; create it if it is not there.
 
+        Another run is waited for, at most `wait_s` seconds; `told` hears once who it is. That run goes on submitting
+        after `now`: what it leaves in doubt is counted from the moment, by `clock`, at which the lock was had.
         Raises JournalLocked, JournalError.
         """
         try:
             new = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            journal = cls(path, lock(path))
+            journal = cls(path, lock(path, wait_s, sleep, told))
         except OSError as error:
             raise JournalError(f"cannot open {path}: {why(error)}", hint="--out names another folder") from None
         try:
-            journal._load(now)
+            journal._load(max(now, clock()) if wait_s else now)
             for folder in (path.parent, *(folder.parent for folder in new)):
                 disk.sync_folder(folder)
         except OSError as error:
@@ -242,10 +260,17 @@ class Journal:
 
     def record(self, key: JobKey, event: Event, at: float) -> None:
         """Write an event and change the board: on disk first. Raises JournalError; then nothing may be submitted."""
-        line = Line(self._seq, round(at, 3), type(event).__name__, str(key), event_fields(event))
+        line = self._next(key, event, at)
         self.board.after(key, event, line.at)  # an event that cannot happen must not reach the disk
         self._append(line)
         self.board.apply(key, event, line.at)
+
+    def line(self, key: JobKey, event: Event, at: float) -> bytes:
+        """Return the line that `record` would append: after it failed, what could not be written."""
+        return encode(self._next(key, event, at), self._crc)[0]
+
+    def _next(self, key: JobKey, event: Event, at: float) -> Line:
+        return Line(self._seq, round(at, 3), type(event).__name__, str(key), event_fields(event))
 
     def record_all(self, events: Iterable[tuple[JobKey, Event]], at: float) -> None:
         """Write many events with one sync: for what is planned, which no money depends on yet."""
@@ -294,72 +319,12 @@ class Journal:
         self._end += len(raw)
 
     def close(self) -> None:
-        """Let go of the lock."""
-        os.close(self._fd)
+        """Let go of the lock. Every line was synced by itself: a close that fails has nothing to say."""
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
-
-
-def lock(path: Path) -> int:
-    """Return a descriptor of `path` that holds its lock. Raises JournalLocked, OSError.
-
-    The lock is on the journal itself: a separate lock file could be deleted, and then there are two holders.
-    """
-    while True:
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file")
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if same_file(fd, path):
-                return fd
-        except BlockingIOError:
-            os.close(fd)
-            raise JournalLocked(path, holder(path)) from None
-        except OSError:
-            os.close(fd)
-            raise
-        os.close(fd)  # replaced between open and lock: once more with the new one
-
-
-def same_file(fd: int, path: Path) -> bool:
-    """Say whether `path` still names the file that was opened."""
-    try:
-        return os.path.samestat(os.fstat(fd), path.stat())
-    except FileNotFoundError:
-        return False
-
-
-def holder(path: Path) -> str:
-    """Say in words who holds the lock, as far as the last run noted. Reads one line, not all."""
-    noted: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        content = path.read_bytes()
-        start = content.rindex(b"\n", 0, content.rindex(b'"event":"RunStarted"')) + 1
-        noted = json.loads(content[start : content.index(b"\n", start)])
-    if "pid" not in noted or (noted["host"] == host() and not is_alive(noted["pid"])):
-        return "its process is not known"
-    return f"process {noted['pid']} on {noted['host']}"
-
-
-def is_alive(pid: int) -> bool:
-    """Say whether a process of this machine exists."""
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return error.errno == errno.EPERM
-    return True
-
-
-def why(error: OSError) -> str:
-    """Say in words what the system said."""
-    return "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror or str(error)
-
-
-def host() -> str:
-    """Return this machine's name."""
-    return socket.gethostname()

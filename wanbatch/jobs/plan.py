@@ -10,6 +10,7 @@ from enum import Enum
 
 from wanbatch.jobs import shelf
 from wanbatch.jobs.board import Board, Job
+from wanbatch.jobs.policy import deadline
 from wanbatch.jobs.state import Canceled, Cancelling, Done, Failed, Held, InDoubt, Ready, Rendered, Waiting
 from wanbatch.manifest.model import JobKey, Request, Wanted, differences
 
@@ -58,6 +59,8 @@ class Entry:
     changes: tuple[str, ...] = ()
     path: str | None = None
     task_id: str | None = None
+    expires_at: float | None = None
+    """Until when what the service has can be saved, in epoch seconds; None if it has nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,7 @@ def beside(wanted: set[JobKey], asked_for: Collection[JobKey], board: Board) -> 
             continue
         kind = Kind.HELD if isinstance(job.state, Held) else Kind.IN_FLIGHT
         reason = tell(job) if key in asked_for else f"{tell(job)}; the manifest no longer asks for it"
-        entries.append(Entry(key, kind, reason, duration(job), None, task_id=job.task_id))
+        entries.append(Entry(key, kind, reason, duration(job), None, task_id=job.task_id, expires_at=deadline(job)))
     return tuple(entries)
 
 
@@ -161,8 +164,10 @@ class Look:
         path = self.final if kind is Kind.KEPT else None
         if kind is Kind.DONE and job is not None and isinstance(job.state, Done):
             path = self.place(job, job.state)
-        task_id = job.task_id if job else None
-        return Entry(self.wanted.key, kind, reason, self.wanted.request.duration, cost, changes, path, task_id)
+        task_id, until = (job.task_id, deadline(job)) if job else (None, None)
+        if kind is Kind.FETCH and job is not None and isinstance(job.state, Done):
+            until = job.state.expires_at
+        return Entry(self.wanted.key, kind, reason, self.wanted.request.duration, cost, changes, path, task_id, until)
 
     def known(self, job: Job) -> tuple[Kind, str, tuple[str, ...]]:
         """Judge a job that the journal knows."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wanbatch.errors import Exit
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Action, Board, Job
-from wanbatch.jobs.reconcile import Doubt, reconcile
+from wanbatch.jobs.reconcile import Doubt, reconcile, shift
 from wanbatch.jobs.seen import Kind
 from wanbatch.jobs.state import (
     Cancelling,
@@ -24,6 +24,7 @@ from wanbatch.jobs.state import (
     TaskFailed,
     TaskSucceeded,
     VideoSaved,
+    Waiting,
 )
 from wanbatch.manifest.model import JobKey
 
@@ -201,10 +202,12 @@ def settled_at(board: Board, job: Job, limits: Limits) -> float:
     """Return from when on the task list shows all that the POST of a job in doubt could make.
 
     The settling time counts from the POST's last byte. That left at the latest when the POST was seen to end,
-    or when its process was gone, or when its time was over.
+    or when its process was gone, or when its time was over. What an earlier process wrote down is read by our clock
+    as it is now: one that was set forward in between has not let the time pass.
     """
     assert isinstance(job.state, InDoubt)
     sent_by = job.state.since + limits.post_timeout_s if job.state.sent_by is None else job.state.sent_by
+    sent_by += shift(job.state, board.clock_offset_s)
     return min(sent_by, board.inherited.get(job.key, float("inf"))) + limits.settle_s
 
 
@@ -271,6 +274,18 @@ def judge_download(job: Job, seen: saw.NotSaved, now: float) -> Event | None:
     if seen.why is saw.Lost.GONE or now > job.state.expires_at:
         return HeldForReview(f"billed, but the video is lost: {seen.reason}")
     return None
+
+
+def deadline(job: Job) -> float | None:
+    """Return until when what the service has of a job can be saved, in epoch seconds; None if it has nothing.
+
+    A task is forgotten 24 h after its submission, and a signed URL ends when it says: the earlier counts, since a
+    download asks the task for its URL.
+    """
+    if not isinstance(job.state, InDoubt | Waiting | Cancelling | Rendered):
+        return None
+    forgotten = (job.submitted_at or job.planned_at) + TASK_LIFE_S
+    return min(forgotten, job.state.expires_at) if isinstance(job.state, Rendered) else forgotten
 
 
 def expiry(url: str) -> float | None:

@@ -30,13 +30,29 @@ class Doubt:
     window_s: float
 
 
+def since(state: InDoubt, clock_offset_s: float | None) -> float:
+    """Return when the intent was written, by our clock as it is now: it may have been set in between.
+
+    `clock_offset_s` is the service's clock minus ours now. Where one of the two offsets is not known, our clock is
+    taken to have stood as it does.
+    """
+    return state.since + shift(state, clock_offset_s)
+
+
+def shift(state: InDoubt, clock_offset_s: float | None) -> float:
+    """Return by how much our clock was set forward since the intent, in seconds, as the service's clock shows."""
+    if state.clock_offset_s is None or clock_offset_s is None:
+        return 0.0
+    return state.clock_offset_s - clock_offset_s
+
+
 def may_be(doubt: Doubt, row: Row, claimed: Mapping[str, JobKey], clock_offset_s: float) -> bool:
     """Say whether `row` can be the doubt's task: nobody else's, the same model, made when it must have been."""
     if row.task_id in claimed:
         return False
     if doubt.state.request_id is not None and row.request_id == doubt.state.request_id:
         return True
-    after = row.created_at - clock_offset_s - doubt.state.since
+    after = row.created_at - clock_offset_s - since(doubt.state, clock_offset_s)
     return row.model == doubt.model and -EARLY_S <= after <= doubt.window_s
 
 
@@ -54,7 +70,7 @@ def reconcile(
     for row in rows:
         if doubt.state.request_id is not None and row.request_id == doubt.state.request_id:
             return TaskAdopted(row.task_id, "the create call's request id")
-    if now - doubt.state.since > TOO_OLD_S:
+    if now - since(doubt.state, searched.clock_offset_s) > TOO_OLD_S:
         return HeldForReview("too old to be found in the task list; it may have been billed")
     if not settled or not searched.agreed:
         return None

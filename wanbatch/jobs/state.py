@@ -25,6 +25,8 @@ class InDoubt:
     """The create call's request id, if at least the response's headers arrived: an exact match in the task list."""
     sent_by: float | None = None
     """When the POST had ended without an answer (epoch seconds): no byte of it left later. None: that was not seen."""
+    clock_offset_s: float | None = None
+    """The service's clock minus ours at `since`, if it was known. Ours may be set before the next run looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class SubmitIntended:
-    """Synced before the first byte of the POST leaves."""
+    """Synced before the first byte of the POST leaves. `clock_offset_s` is the service's clock minus ours, if known."""
+
+    clock_offset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +264,8 @@ def evolve(state: State | None, event: Event, at: float) -> State:  # noqa: C901
     match state, event:
         case None, Planned():
             return Ready()
-        case Ready(attempts=n), SubmitIntended():
-            return InDoubt(n + 1, at)
+        case Ready(attempts=n), SubmitIntended(clock_offset_s=offset):
+            return InDoubt(n + 1, at, clock_offset_s=offset)
         case InDoubt(attempt=n), SubmitAccepted(task_id=task):
             return Waiting(n, task)
         case InDoubt(), SubmitUnclear(request_id=request_id):
@@ -272,6 +276,8 @@ def evolve(state: State | None, event: Event, at: float) -> State:  # noqa: C901
             return Failed(n, "NotSubmitted", reason) if retry_at is None else Ready(n, retry_at)
         case InDoubt(attempt=n) | Held(attempt=n), TaskAdopted(task_id=task):
             return Waiting(n, task)
+        case Ready(attempts=n) | Failed(attempts=n) | Canceled(attempts=n), TaskAdopted(task_id=task):
+            return Waiting(n + 1, task)  # made by a POST that this journal does not know
         case Waiting(attempt=n, task_id=task) | Cancelling(attempt=n, task_id=task), TaskSucceeded(expires_at=until):
             return Rendered(n, task, until)
         case Waiting(attempt=n), TaskFailed():

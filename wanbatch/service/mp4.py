@@ -35,3 +35,17 @@ def broken(stream: BinaryIO) -> str | None:
         at += size
     missing = [kind.decode() for kind in (b"ftyp", b"moov", b"mdat") if kind not in seen]
     return f"it has no {missing[0]} box" if missing else None
+
+
+def open_ended(stream: BinaryIO) -> bool:
+    """Say whether the last box of a whole mp4 goes on to the end of the file, wherever that is."""
+    total = stream.seek(0, os.SEEK_END)
+    at = 0
+    while at < total:
+        stream.seek(at)
+        header = stream.read(LARGE_HEADER_BYTES)
+        size = int.from_bytes(header[8:16] if header[:4] == b"\0\0\0\1" else header[:4], "big")
+        if size < HEADER_BYTES:
+            return True
+        at += size
+    return False

@@ -1,0 +1,110 @@
+"""`wanbatch reconcile`: what is in doubt is looked for in the account's task list, now, and nothing is submitted."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from wanbatch.cli import common
+from wanbatch.cli.door import note, say
+from wanbatch.cli.status_ import code
+from wanbatch.clock import Clock
+from wanbatch.engine import Work
+from wanbatch.errors import Exit, gravest
+from wanbatch.jobs.board import Board, Job
+from wanbatch.jobs.folder import claimed_beside
+from wanbatch.jobs.journal import Journal
+from wanbatch.jobs.plan import tell
+from wanbatch.jobs.policy import Limits
+from wanbatch.jobs.state import Event, InDoubt
+from wanbatch.manifest.model import RunSettings
+from wanbatch.run import Drive
+from wanbatch.service import catalog
+from wanbatch.service.account import Account, account
+from wanbatch.service.download import Target
+from wanbatch.views.progress import spoken
+from wanbatch.views.text import printable
+
+
+@click.command("reconcile")
+@click.argument("where", metavar="MANIFEST", type=click.Path(path_type=Path))
+@common.out_option
+@common.base_url_option
+@click.option(
+    "--settle",
+    type=click.FloatRange(0, 86_400),
+    metavar="SECONDS",
+    help="How long an unknown outcome is watched before absence is believed.  [default: 180]",
+)
+def command(where: Path, out: Path | None, base_url: str | None, settle: float | None) -> int:
+    """Look for every scene of MANIFEST that is in doubt in the account's task list, as a run would. Submits nothing.
+
+    Takes as long as it needs to be sure: the settling time, and until tasks that may be the one have ended. May be
+    stopped at any moment. MANIFEST may also be an output folder.
+    """
+    folder = common.folder_named(where, out, "reconcile")
+    path = common.journal_in(folder, where)
+    settings = RunSettings() if where.is_dir() or not where.exists() else common.manifest_of(where).run
+    limits = Limits(
+        ask_rate=catalog.rates().ask_per_s,
+        poll_interval_s=settings.poll_interval_s,
+        settle_s=settings.settle_s if settle is None else settle,
+        on_absent=settings.on_absent,
+    )
+    clock = Clock()
+    with Journal.open(path, clock.now()) as journal:
+        drive = None
+        if any(isinstance(job.state, InDoubt) for job in journal.board.jobs.values()):
+            target = account(os.environ, base_url)
+            journal.note_run(clock.now(), str(where))
+            drive = searched(Drive(journal, folder, limits, told), target, clock)
+        else:
+            note("reconcile: nothing is in doubt")
+        return said(journal.board, drive, where)
+
+
+def searched(drive: Drive, target: Account, clock: Clock) -> Drive:
+    """Drive the engine over what is in doubt."""
+    beside = claimed_beside(drive.folder, clock.now())
+    try:
+        asyncio.run(drive.run(target, Work({}, no_target, elsewhere=beside, doubts_only=True), clock))
+    except asyncio.CancelledError:
+        if drive.signal is None:
+            raise
+    return drive
+
+
+def no_target(job: Job) -> Target:
+    """Nothing is downloaded here."""
+    raise LookupError(job.key)
+
+
+def told(job: Job, event: Event) -> None:
+    """Say what was found of a scene."""
+    words = spoken(event)
+    if words:
+        note(f"{printable(job.stem)}: {words}")
+
+
+def said(board: Board, drive: Drive | None, where: Path) -> int:
+    """Say what is still in doubt and the next command; return the exit code."""
+    engine = drive.engine if drive else None
+    if engine and engine.halted:
+        say(engine.halted.message, engine.halted.hint)
+    for job in board.jobs.values():
+        if isinstance(job.state, InDoubt):
+            note(f"{printable(job.stem)}: {tell(job)}")
+    found = {Exit(code(board))}
+    if engine and engine.halted:
+        found.add(engine.halted.exit_code)
+    if drive and drive.signal is not None:
+        say("interrupted; nothing is lost", f"go on with: {common.typed('wanbatch', 'reconcile', where)}")
+        return int(Exit.TERMINATED if drive.signal == signal.SIGTERM else Exit.INTERRUPTED)
+    worst = gravest(found)
+    if worst is Exit.HELD:
+        say("held scenes wait for you", f"what is known: {common.typed('wanbatch', 'status', where)}")
+    elif worst is Exit.RUNNING and not where.is_dir():
+        say("nothing is lost", f"collect what was found: {common.typed('wanbatch', 'run', where)}")
+    return int(worst)
