@@ -216,8 +216,16 @@ def test_a_path_that_leaves_the_folder_is_our_bug(folder, path):
 
 def test_the_journals_of_the_folders_beside_claim_their_tasks(tmp_path):
     one = wanted()
-    for name in ("mine", "theirs", "old", "broken"):
+    manifests = {
+        "mine": "film.yaml",
+        "mine.old": "sets/film.yaml",
+        "theirs": "other.yaml",
+        "old": "x.yaml",
+        "broken": "y",
+    }
+    for name, manifest in manifests.items():
         with Journal.open(tmp_path / name / "journal.jsonl", NOW) as journal:
+            journal.note_run(NOW, manifest)
             for event in (planned(one), s.SubmitIntended(), s.SubmitAccepted(f"t-{name}")):
                 journal.record(one.key, event, NOW)
     now = (tmp_path / "mine" / "journal.jsonl").stat().st_mtime

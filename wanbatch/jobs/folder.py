@@ -13,7 +13,7 @@ from wanbatch.disk import Folder
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import shelf
 from wanbatch.jobs.board import Job
-from wanbatch.jobs.journal import Journal, JournalError, read
+from wanbatch.jobs.journal import Journal, JournalError, lines_of, read
 from wanbatch.jobs.state import Done, VideoMoved
 
 JOURNAL = "journal.jsonl"
@@ -58,15 +58,26 @@ LISTED_S = 25 * 3600.0
 def claimed_beside(folder: Path, now: float) -> frozenset[str]:
     """Return the tasks that the journals of the folders beside this one have.
 
-    Manifests of one account may share a prompt; the other's task is then no orphan, and nobody's to adopt. A
-    journal that cannot be read claims nothing.
+    Manifests of one account may share a prompt; the other's task is then no orphan, and nobody's to adopt. Not so
+    in an earlier folder of the same manifest, moved aside or copied: what it paid for must not be paid again in
+    silence. A journal that cannot be read claims nothing.
     """
+    own = manifests_of(folder / JOURNAL)
     claimed: set[str] = set()
     for path in folder.parent.glob(f"*/{JOURNAL}"):
         with suppress(OSError, JournalError):
-            if path.parent != folder and now - path.stat().st_mtime < LISTED_S:
+            recent = path.parent != folder and now - path.stat().st_mtime < LISTED_S
+            if recent and not own & manifests_of(path):
                 claimed |= read(path).claimed.keys()
     return frozenset(claimed)
+
+
+def manifests_of(journal: Path) -> set[str]:
+    """Return the file names of the manifests that were run over a journal. Raises JournalError, OSError."""
+    if not journal.exists():
+        return set()
+    lines = (line for line, _, _ in lines_of(journal.read_bytes(), journal))
+    return {Path(line.fields["manifest"]).name for line in lines if line.event == "RunStarted"}
 
 
 def mend(journal: Journal, folder: Path, now: float) -> None:
