@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Where money is decided, every branch is tested.
+WHOLE  := wanbatch/jobs/*,wanbatch/service/client.py,wanbatch/manifest/prompt.py
 
 .PHONY: demo test format lint types unit docs lowest bench campaign clean
 
@@ -30,6 +32,7 @@ types: $(STAMP)
 
 unit: $(STAMP)
 	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered -q
+	$(BIN)/coverage report --include='$(WHOLE)' --skip-covered --fail-under=100
 
 docs: $(STAMP)  ## rewrite what is generated from the code
 	$(BIN)/python docs/generate.py

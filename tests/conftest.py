@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # how fast an example is depends on who else is at work here
+settings.load_profile("patient")
 
 CANARY = "sk-CANARY-6f1d2c4b9a8e7f35"
 """The key of every test. It must never be found in anything that a test writes or prints."""

@@ -5,6 +5,7 @@ all jobs before it, writes it down. Being killed is the normal way to stop: ther
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -72,6 +73,10 @@ class Work:
     """Whether only what is in doubt is looked at: nothing is submitted, polled or downloaded."""
 
 
+Report = tuple[JobKey, Seen | BaseException] | Orphans | BaseException | None
+"""What comes back to the loop; None only wakes it."""
+
+
 class Engine:
     """One run over one journal."""
 
@@ -102,8 +107,7 @@ class Engine:
         self._warned = warned
         self._orphans = Orphans()
         self._unchecked: set[JobKey] = set()
-        self._seen: asyncio.Queue[tuple[JobKey, Seen | BaseException] | Orphans | BaseException | None]
-        self._seen = asyncio.Queue()
+        self._seen: asyncio.Queue[Report] = asyncio.Queue()
         self._performers: set[asyncio.Task[None]] = set()
         self._work = Work({}, self._no_target)
 
@@ -122,6 +126,10 @@ class Engine:
             while self.board.unfinished and not self._drained():
                 wake_at = self._start_what_may()
                 await self._judge_what_was_seen(wake_at)
+        except JournalError as error:
+            with contextlib.suppress(asyncio.CancelledError):  # a second signal ends the waiting, not the words
+                await self._keep_answers(error)
+            raise
         finally:
             for performer in self._performers:
                 performer.cancel()
@@ -216,21 +224,23 @@ class Engine:
         """Wait for the first performer or the wake-up; judge all that have come back by then."""
         timeout = None if wake_at == float("inf") else max(0.0, wake_at - self._clock.now())
         try:
-            results = [await self._clock.wait_for(self._seen.get(), timeout)]
+            self._take(await self._clock.wait_for(self._seen.get(), timeout))
         except TimeoutError:
             return
         while not self._seen.empty():
-            results.append(self._seen.get_nowait())
-        for result in results:
-            match result:
-                case None:
-                    continue
-                case Orphans():
-                    self._checked(result)
-                case BaseException() | (_, BaseException()):
-                    raise result if isinstance(result, BaseException) else result[1]
-                case (key, seen):
-                    self._judge(key, seen)
+            self._take(self._seen.get_nowait())
+
+    def _take(self, result: Report) -> None:
+        """Take what one performer reported. Raises JournalError, and whatever bug a performer had."""
+        match result:
+            case None:
+                return
+            case Orphans():
+                self._checked(result)
+            case BaseException() | (_, BaseException()):
+                raise result if isinstance(result, BaseException) else result[1]
+            case (key, seen):
+                self._judge(key, seen)
 
     def _judge(self, key: JobKey, seen: Seen) -> None:
         """Write down what was seen of a job, and say when to look at it again."""
@@ -295,15 +305,33 @@ class Engine:
             self.journal.record(key, event, now)
         except JournalError as error:
             if isinstance(event, SubmitAccepted):
-                kept = rescue(self.journal.line(key, event, now), self.journal.path)
-                where = f" (kept in {kept})" if kept else ""
-                paid = f"scene {key.scene} is task {event.task_id}{where}: note it, it is being paid for"
-                error.hint = f"{paid}. {error.hint}"
+                self._rescue(key, event, error)
             raise
         if claim(event) is not None:
             for other in list(self.withheld):  # its task may be the one that held them back
                 self._schedule(other, now)
         self._told(self.board.jobs[key], event)
+
+    def _rescue(self, key: JobKey, event: SubmitAccepted, error: JournalError) -> None:
+        """Keep a task id that the journal could not take, and say it in the error."""
+        kept = rescue(self.journal.line(key, event, self._clock.now()), self.journal.path)
+        where = f" (kept in {kept})" if kept else ""
+        paid = f"scene {key.scene} is task {event.task_id}{where}: note it, it is being paid for"
+        error.hint = f"{paid}. {error.hint}"
+
+    async def _keep_answers(self, error: JournalError) -> None:
+        """The journal takes nothing more: let the POSTs of other models answer, and rescue their task ids too."""
+        until = self._clock.now() + POST_GRACE_S
+        while self.board.doing[Action.SUBMIT] and (left := until - self._clock.now()) > 0:
+            try:
+                result = await self._clock.wait_for(self._seen.get(), left)
+            except TimeoutError:
+                return
+            match result:
+                case (key, seen):
+                    self.board.finish(key)
+                    if isinstance(seen, saw.Accepted):
+                        self._rescue(key, SubmitAccepted(seen.task_id, seen.request_id), error)
 
     async def _perform(self, key: JobKey, action: Action) -> None:
         """Do one thing with the world and report what was seen. A bug is reported too, and ends the run."""

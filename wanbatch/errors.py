@@ -8,7 +8,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """The exit codes, each with one meaning. Scripts rely on them; docs/exit-codes.md is tested against this."""
+    """The exit codes, each with one meaning. Scripts rely on them; the table in README.md is tested against this."""
 
     DONE = 0
     """everything wanted is on disk"""

@@ -193,13 +193,16 @@ class Drive:
             loop = asyncio.get_running_loop()
             main = asyncio.current_task()
             assert main
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+            heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # nohup stays so
+            for number in heeded:
                 loop.add_signal_handler(number, self._signaled, number, main)
             try:
                 await self.engine.run(work)
             finally:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                for number in heeded:
                     loop.remove_signal_handler(number)
+                    signal.signal(number, before[number])
             return self.engine
 
     def _signaled(self, number: signal.Signals, main: "asyncio.Task[Engine]") -> None:

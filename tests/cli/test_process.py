@@ -117,6 +117,35 @@ def test_a_second_signal_of_another_kind_ends_it_too_and_the_first_is_the_exit_c
     assert "Traceback" not in said
 
 
+def test_nohup_keeps_a_run_alive(in_tmp):
+    with SlowService() as slow:
+        words = ["run", write_manifest(in_tmp), "--yes", "--base-url", slow.base_url, *FAST]
+        process = subprocess.Popen(
+            ["sh", "-c", 'trap "" HUP; exec "$0" "$@"', PROGRAM, *map(str, words)], text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        asked(slow, process)
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGHUP)  # two would end it at once
+        slow.answer.set()
+        wait_until(lambda: "SubmitAccepted" in kinds(in_tmp / "out/film"), "the answer")
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143, said
+
+
+def test_a_run_that_waits_for_the_lock_leaves_at_sigterm_in_words(in_tmp):
+    path = write_manifest(in_tmp)
+    with Journal.open(in_tmp / "out/film/journal.jsonl", NOW):
+        process = start("run", path, "--yes", "--lock-timeout", 60, "--base-url", "http://127.0.0.1:9/api/v1", *FAST)
+        assert "waiting up to 60 s" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 143, said
+    assert "wanbatch: interrupted; nothing is lost" in said
+
+
 def many(folder: Path) -> None:
     """A journal whose `status` is more than a pipe holds."""
     ids = [f"scene-{number:05}" for number in range(3000)]

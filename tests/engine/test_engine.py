@@ -402,6 +402,38 @@ def test_a_journal_that_cannot_be_written_stops_the_run_and_names_the_paid_task(
     assert stage.service.posts == 1
 
 
+def test_when_the_journal_fails_the_answers_still_on_their_way_are_kept_too(tmp_path):
+    stage = Stage(tmp_path)
+    wants = [wanted("a"), wanted("b", model="wan2.7-t2v-2026-06-12")]
+    real_submit = stage.service.submit
+
+    async def slow(request):
+        answer = await real_submit(request)
+        answered.append(request.model)
+        while len(answered) < 2 or (request.model == wants[1].request.model and not failed):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return answer
+
+    def full(self, raw):
+        if b"SubmitAccepted" in raw:
+            failed.append(raw)
+            raise JournalError("cannot write: no space")
+        real(self, raw)
+
+    answered, failed = [], []
+    stage.service.submit = slow
+    real = Journal._write
+    try:
+        Journal._write = full
+        with pytest.raises(JournalError) as caught:
+            stage.run(wants, Limits(submit_rate=1000.0))
+    finally:
+        Journal._write = real
+    paid = [task for tasks in stage.accepted.values() for task in tasks]
+    assert len(paid) == 2
+    assert all(task in caught.value.hint for task in paid)
+
+
 def test_a_bug_in_a_performer_ends_the_run_loudly(tmp_path):
     stage = Stage(tmp_path)
 

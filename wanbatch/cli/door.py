@@ -7,6 +7,7 @@ it is called.
 import contextlib
 import io
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Any
@@ -86,9 +87,33 @@ def cli() -> None:
 def main() -> None:
     """Run the program and leave with an exit code. Every failure goes out through here."""
     stand_in()
+    heed()
     code = guarded(sys.argv[1:])
     silence()
     sys.exit(code)
+
+
+class Ended(KeyboardInterrupt):
+    """A signal other than Ctrl-C's ended the command. Raises out of whatever is being done, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def heed() -> None:
+    """Let SIGTERM and SIGHUP end the command in words; as process 1 of a container they would do nothing at all.
+
+    A signal that whoever started us has switched off (nohup) stays off.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def end(number: int, _frame: object) -> None:
+    """Raise what ends the command."""
+    raise Ended(number)
 
 
 def stand_in() -> None:
@@ -131,9 +156,9 @@ def guarded(args: list[str]) -> int:
         return misused(error)
     except BrokenPipeError:
         return 141
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort) as stopped:
         say("interrupted; nothing is lost: the same command goes on")
-        return 130
+        return 143 if isinstance(stopped, Ended) and stopped.number == signal.SIGTERM else 130
     except Exception as error:  # noqa: BLE001 - the one door for failure
         return failed(error)
 

@@ -110,8 +110,8 @@ class Client:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        if self._session:
-            await self._session.close()
+        assert self._session, "the client is used inside `async with`"
+        await self._session.close()
 
     def _headers(self) -> dict[str, str]:
         headers = {
@@ -155,9 +155,7 @@ class Client:
     async def task(self, task_id: str) -> TaskView | ReadFailed:
         """Ask about one task."""
         reply = await self._ask("GET", f"/tasks/{quote(task_id, safe='')}")
-        if isinstance(reply, ReadFailed):
-            return reply
-        return wire.task_view(task_id, reply.status, reply.headers, reply.body)
+        return wire.task_view(task_id, reply.status, reply.headers, reply.body) if isinstance(reply, Reply) else reply
 
     async def tasks(self, model: str) -> Listing | ReadFailed:
         """Read all pages of the last 24 hours' tasks of a model. No time filter: its zone is documented nowhere.
@@ -181,11 +179,9 @@ class Client:
     async def cancel(self, task_id: str) -> bool | ReadFailed:
         """Ask that a task be canceled. True: it will be; False: it is no longer pending."""
         reply = await self._ask("POST", f"/tasks/{quote(task_id, safe='')}/cancel")
-        if isinstance(reply, ReadFailed):
-            return reply
-        if reply.status == 200:
+        if isinstance(reply, Reply) and reply.status == 200:
             return True
-        failed = wire.read_failed(reply.status, reply.headers, reply.body)
+        failed = wire.read_failed(reply.status, reply.headers, reply.body) if isinstance(reply, Reply) else reply
         return False if wire.fold(failed.code) == "unsupportedoperation" else failed
 
     async def _ask(self, method: str, path: str) -> Reply | ReadFailed:
