@@ -218,7 +218,8 @@ class Engine:
 
     def _offset(self) -> float | None:
         """Return the service's clock minus ours, in seconds; None while no answer has shown it."""
-        return round(self._service.clock_offset_s, 1) or None
+        offset = self._service.clock_offset_s
+        return None if offset is None else round(offset, 1)
 
     async def _judge_what_was_seen(self, wake_at: float) -> None:
         """Wait for the first performer or the wake-up; judge all that have come back by then."""

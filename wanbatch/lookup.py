@@ -4,14 +4,14 @@ Performs; what the answers mean is `jobs.reconcile`'s and `jobs.orphans`' to say
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from wanbatch.jobs import orphans
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.orphans import Orphans
-from wanbatch.jobs.policy import Limits
+from wanbatch.jobs.policy import Limits, window_s
 from wanbatch.jobs.reconcile import Doubt, may_be
 from wanbatch.jobs.state import InDoubt
 from wanbatch.manifest.model import Request
@@ -22,7 +22,7 @@ AGREEMENT_GAP_S = 30.0
 """Between the two readings of the task list that must agree; a shorter settling time shortens it."""
 MOST_CANDIDATES = 50
 LIST_TRIES = 3
-"""How often the task list is tried before a run goes on without it."""
+"""How often the task list, or a task in it, is asked for before a run goes on without it."""
 LIST_PATIENCE_S = 10.0
 """From when on it is not tried again."""
 
@@ -30,7 +30,7 @@ LIST_PATIENCE_S = 10.0
 class Service(Protocol):
     """What the engine asks of the service: `service.client.Client`, or a test's world."""
 
-    clock_offset_s: float
+    clock_offset_s: float | None
 
     async def submit(self, request: Request) -> saw.SubmitOutcome:
         """Make a task."""
@@ -63,14 +63,14 @@ async def search(
 ) -> saw.Searched | saw.ReadFailed:
     """Read the task list twice, and look at each task that may be the job's; none that is claimed `elsewhere`."""
     assert isinstance(job.state, InDoubt)
-    doubt = Doubt(job.state, job.model, job.prompt_hash, limits.post_timeout_s + limits.settle_s)
+    doubt = Doubt(job.state, job.model, job.prompt_hash, window_s(job.state, limits))
     readings = []
     for wait in (0.0, min(AGREEMENT_GAP_S, limits.settle_s / 6)):
         await clock.sleep(wait)
         listing = await service.tasks(job.model)
         if isinstance(listing, saw.ReadFailed):
             return listing
-        offset = service.clock_offset_s
+        offset = service.clock_offset_s or 0.0
         free = [row for row in listing.rows if row.task_id not in elsewhere]
         readings.append([row for row in free if may_be(doubt, row, board.claimed, offset)])
     agreed = {row.task_id for row in readings[0]} == {row.task_id for row in readings[1]}
@@ -80,7 +80,7 @@ async def search(
         if isinstance(view, saw.ReadFailed):
             return view
         views.append(view)
-    return saw.Searched(tuple(readings[1]), tuple(views), agreed, service.clock_offset_s)
+    return saw.Searched(tuple(readings[1]), tuple(views), agreed, service.clock_offset_s or 0.0)
 
 
 async def look_for_orphans(
@@ -104,19 +104,29 @@ async def look_for_orphans(
     asked = orphans.to_look_at(rows, board.claimed)
     for first in range(0, len(asked), limits.asks_at_once):
         some = asked[first : first + limits.asks_at_once]
-        views += await asyncio.gather(*(service.task(row.task_id) for row in some))
+        views += await asyncio.gather(*(viewed(row.task_id, service, clock) for row in some))
     told = [view for view in views if isinstance(view, saw.TaskView)]
-    window_s = limits.post_timeout_s + limits.settle_s
-    return orphans.orphans(rows, told, board, window_s, service.clock_offset_s, failed=tuple(failed))
+    window = limits.post_timeout_s + limits.settle_s
+    return orphans.orphans(rows, told, board, window, service.clock_offset_s or 0.0, failed=tuple(failed))
 
 
 async def listed(model: str, service: Service, clock: Time) -> saw.Listing | saw.ReadFailed:
     """Read the task list, with a few tries: a run must neither fail nor wait long for it."""
+    return await patiently(lambda: service.tasks(model), clock)
+
+
+async def viewed(task_id: str, service: Service, clock: Time) -> saw.TaskView | saw.ReadFailed:
+    """Ask about a task, with a few tries: its prompt may be all that keeps a scene from being paid for again."""
+    return await patiently(lambda: service.task(task_id), clock)
+
+
+async def patiently(ask: Callable[[], Awaitable[T | saw.ReadFailed]], clock: Time) -> T | saw.ReadFailed:
+    """Ask, and ask again a few times where no answer came."""
     started, tried = clock.now(), 1
-    listing = await service.tasks(model)
-    while isinstance(listing, saw.ReadFailed) and listing.kind is not saw.Kind.ACCOUNT:
+    answer = await ask()
+    while isinstance(answer, saw.ReadFailed) and answer.kind is not saw.Kind.ACCOUNT:
         if tried == LIST_TRIES or clock.now() - started > LIST_PATIENCE_S:
             break
         await clock.sleep(2.0 * tried)
-        listing, tried = await service.tasks(model), tried + 1
-    return listing
+        answer, tried = await ask(), tried + 1
+    return answer

@@ -626,6 +626,17 @@ def test_the_intent_records_how_the_services_clock_stands_to_ours(tmp_path):
     assert SubmitIntended(12.3) in [event for _, event in stage.told]
 
 
+def test_a_clock_that_is_right_is_not_one_that_nobody_compared(tmp_path):
+    """Ten in a hundred comparisons round to nothing: without the figure, a clock that is set later moves the window."""
+    stage = Stage(tmp_path)
+    stage.service.clock_offset_s = -0.04
+    stage.run(scenes(1))
+    assert SubmitIntended(0.0) in [event for _, event in stage.told]
+    stage.service.clock_offset_s = None
+    stage.run([wanted("another")])
+    assert SubmitIntended() in [event for _, event in stage.told]
+
+
 def test_only_what_is_in_doubt_is_looked_at_when_nothing_else_is_asked_for(tmp_path):
     stage = Stage(tmp_path, fate=lambda nth: "lost" if nth == 0 else None)
     wants = scenes(3)
@@ -743,3 +754,45 @@ def test_a_task_that_another_manifests_journal_has_is_no_orphan_and_never_adopte
     stage.run([one])
     assert not stage.engine.withheld
     assert isinstance(stage.state(one), Held), "its POST made no task, and the other's is not taken for it"
+
+
+def test_a_clock_that_was_set_back_does_not_make_a_run_wait_as_long(tmp_path):
+    stage = Stage(tmp_path)
+    real, refused = stage.service.submit, []
+
+    async def throttled(request):
+        refused.append(request)
+        stage.engine.drain()
+        return saw.Refused(saw.Kind.RATE, "Throttling", "slowly", None)
+
+    stage.service.submit = throttled
+    wants = scenes(1)
+    stage.run(wants)
+    assert refused
+    stage.service.submit = real
+    stage.service.world = World(Rules())  # the service's own clock was not set
+    stage.clock.at -= 30 * 3600
+    began = stage.clock.now()
+    stage.run(wants)
+    assert isinstance(stage.state(wants[0]), Done)
+    assert stage.clock.now() - began < 600
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_forgotten_task_whose_prompt_is_not_told_at_once_is_asked_again(tmp_path, failures):
+    stage = Stage(tmp_path)
+    one = wanted()
+    stage.run([one])
+    stage.forget(None)
+    ask, failed = stage.service.task, []
+
+    async def stumbling(task_id):
+        if len(failed) < failures:
+            failed.append(task_id)
+            return saw.ReadFailed(saw.Kind.SERVICE, "InternalError", "")
+        return await ask(task_id)
+
+    stage.service.task = stumbling
+    stage.run([one])
+    assert stage.engine.withheld
+    assert [len(ids) for ids in stage.accepted.values()] == [1]

@@ -147,3 +147,38 @@ def test_a_task_that_is_adopted_without_an_intent_was_made_at_the_latest_then():
     doubt = [s.SubmitIntended(), s.SubmitUnclear("?", "r1"), s.TaskAdopted("t9", "request id")]
     job = board_with((one, doubt)).jobs[one.key]
     assert (job.state, job.submitted_at, job.request_id) == (s.Waiting(1, "t9"), NOW + 1, "r1")
+
+
+def test_a_held_jobs_task_is_as_old_as_its_own_post():
+    """Its video is gone 24 h after the POST, not after the day on which a person found the task."""
+    one = wanted()
+    held = [s.SubmitIntended(), s.SubmitUnclear("?", "r1"), s.HeldForReview("odd"), s.TaskAdopted("t9", "a person")]
+    job = board_with((one, held)).jobs[one.key]
+    assert (job.state, job.submitted_at, job.request_id) == (s.Waiting(1, "t9"), NOW + 1, "r1")
+
+
+def test_a_doubt_is_an_earlier_process_s_until_this_one_submits_the_job_itself():
+    """The time of taking over ends the settling time of a POST that is gone, never that of one of our own."""
+    one = wanted()
+    board = board_with((one, [s.SubmitIntended()]), (wanted("other"), []))
+    board.take_over(NOW + 50)
+    assert board.inherited == {one.key: NOW + 50}
+    board.apply(one.key, s.SubmitUnclear("still nothing"), NOW + 51)
+    assert board.inherited == {one.key: NOW + 50}
+    board.apply(one.key, s.SubmitDisproved("absent", NOW + 60), NOW + 60)
+    board.apply(one.key, s.SubmitIntended(), NOW + 61)
+    assert board.inherited == {}
+
+
+def test_a_job_is_on_one_agenda_at_a_time():
+    one = wanted()
+    board = board_with((one, []))
+    for event, where in [
+        (None, "to_submit"), (s.SubmitIntended(), "to_ask"), (s.SubmitAccepted("t1"), "to_ask"),
+        (s.TaskSucceeded(NOW), "to_fetch"), (s.VideoSaved("videos/a.mp4", 1, "b"), None),
+    ]:  # fmt: skip
+        if event:
+            board.apply(one.key, event, NOW)
+        board.schedule(one.key, NOW)
+        found = [name for name in ("to_submit", "to_ask", "to_fetch") if one.key in getattr(board, name)]
+        assert found == ([where] if where else [])

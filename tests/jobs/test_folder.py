@@ -1,15 +1,20 @@
 """The output folder: what a crash between two renames leaves is found again, and nothing is overwritten."""
 
 import contextlib
+import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from support import NOW, planned, wanted
+from support import NOW, board_with, planned, wanted
 
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import shelf
 from wanbatch.jobs import state as s
-from wanbatch.jobs.folder import JOURNAL, claimed_beside, mend, move, videos_on_disk
+from wanbatch.jobs.folder import JOURNAL, claimed_beside, is_earlier, mend, move, videos_on_disk
 from wanbatch.jobs.journal import Journal, read
 
 OLD, NEW = wanted(), wanted(prompt="another")
@@ -42,10 +47,10 @@ def put(folder, path: str, job, content: bytes, *, marked: bool = True) -> None:
 def mended(folder) -> str:
     """Where the old video is by the journal after mending; a second time finds nothing more."""
     with Journal.open(folder / JOURNAL, NOW) as journal:
-        mend(journal, folder, NOW)
+        mend(journal, folder, NOW, copied=False)
         found = journal.board.jobs[OLD.key].state.path
         size = journal.path.stat().st_size
-        mend(journal, folder, NOW)
+        mend(journal, folder, NOW, copied=False)
         assert journal.path.stat().st_size == size
     return found
 
@@ -164,8 +169,18 @@ def test_the_only_job_of_a_scene_is_not_looked_for(tmp_path):
         for event in (planned(OLD), *events("t1"), s.VideoSaved(FINAL, 3, "old")):
             journal.record(OLD.key, event, NOW)
         put(tmp_path, ASIDE, journal.board.jobs[OLD.key], b"old")
-        mend(journal, tmp_path, NOW)
+        mend(journal, tmp_path, NOW, copied=False)
         assert journal.board.jobs[OLD.key].state.path == FINAL
+
+
+def test_a_journal_that_was_put_back_finds_its_video_where_a_later_one_has_moved_it(tmp_path):
+    with Journal.open(tmp_path / JOURNAL, NOW) as journal:
+        for event in (planned(OLD), *events("t1"), s.VideoSaved(FINAL, 3, "old")):
+            journal.record(OLD.key, event, NOW)
+        put(tmp_path, ASIDE, journal.board.jobs[OLD.key], b"old")
+        put(tmp_path, FINAL, board_with((NEW, events("t2"))).jobs[NEW.key], b"new")
+        mend(journal, tmp_path, NOW, copied=True)
+        assert journal.board.jobs[OLD.key].state.path == ASIDE
 
 
 def test_a_move_never_overwrites_a_video(folder):
@@ -233,3 +248,114 @@ def test_the_journals_of_the_folders_beside_claim_their_tasks(tmp_path):
     (tmp_path / "broken" / "journal.jsonl").write_bytes(b"no journal\n")
     assert claimed_beside(tmp_path / "mine", now) == {"t-theirs"}
     assert claimed_beside(tmp_path / "nowhere" / "mine", now) == frozenset()
+
+
+def test_older_videos_are_seen_also_where_there_are_no_current_ones(tmp_path):
+    put(tmp_path, ASIDE, None, b"12345", marked=False)
+    assert videos_on_disk(tmp_path) == {ASIDE: 5}
+
+
+def test_a_video_in_its_place_is_believed_although_a_copy_of_it_is_kept_aside(folder):
+    put(folder, ASIDE, read(folder / JOURNAL).jobs[OLD.key], b"old")
+    (folder / FINAL).with_suffix(".json").unlink()
+    assert mended(folder) == FINAL
+
+
+def test_where_a_record_cannot_be_read_one_that_can_decides(folder):
+    put(folder, ASIDE, read(folder / JOURNAL).jobs[OLD.key], b"old")
+    (folder / FINAL).with_suffix(".json").unlink()
+    (folder / FINAL).with_suffix(".json").mkdir()
+    assert mended(folder) == ASIDE
+
+
+def test_a_record_counts_more_than_a_name(folder):
+    """The names are in their order here, and the first of them is a person's copy."""
+    copied = ASIDE.replace(".mp4", ".2.mp4")
+    move(folder, FINAL, ASIDE)
+    put(folder, copied, None, b"a person's copy", marked=False)
+    assert mended(folder) == ASIDE
+
+
+@pytest.mark.parametrize("whose", ["the newer job's", "nobody's"])
+def test_a_moved_video_that_is_gone_is_not_taken_for_the_one_that_replaced_it(folder, whose):
+    """Else the newer video would be moved aside in the older one's name, and the older never be fetched again."""
+    with Journal.open(folder / JOURNAL, NOW) as journal:
+        move(folder, FINAL, ASIDE)
+        journal.record(OLD.key, s.VideoMoved(ASIDE), NOW)
+    (folder / ASIDE).unlink()
+    put(folder, FINAL, new_job(folder), b"new", marked=whose != "nobody's")
+    assert mended(folder) == ASIDE
+
+
+def test_a_scene_that_was_never_edited_keeps_no_other_from_being_mended(tmp_path):
+    single = wanted("alone")
+    with Journal.open(tmp_path / JOURNAL, NOW) as journal:
+        for one, more in (
+            (single, []), (OLD, [*events("t1"), s.VideoSaved(FINAL, 3, "old")]), (NEW, events("t2")),
+        ):  # fmt: skip
+            for event in (planned(one), *more):
+                journal.record(one.key, event, NOW)
+        put(tmp_path, FINAL, journal.board.jobs[OLD.key], b"old")
+    move(tmp_path, FINAL, ASIDE)
+    assert mended(tmp_path) == ASIDE
+
+
+def test_a_moved_videos_names_are_synced_in_both_folders(folder):
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    code = f"from pathlib import Path; from wanbatch.jobs.folder import move; move(Path('.'), {FINAL!r}, {ASIDE!r})"
+    asked = ["strace", "-y", "-e", "trace=/rename,fsync,fdatasync", sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(asked, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if "ptrace" in done.stderr:
+        pytest.skip("strace may not trace here")
+    calls = [line for line in done.stderr.splitlines() if "rename" in line or "sync(" in line]
+    last = max(at for at, line in enumerate(calls) if "rename" in line)
+    synced = {line.partition("<")[2].partition(">")[0] for line in calls[last + 1 :]}
+    assert {str(folder / "videos"), str(folder / "superseded")} <= synced
+
+
+def in_folder(path, *jobs: tuple[str, str | None]) -> None:
+    """A journal whose one scene has the task, run over the manifest, if it was run at all."""
+    for task, over in jobs:
+        one = wanted(task)
+        with Journal.open(path / JOURNAL, NOW) as journal:
+            if over:
+                journal.note_run(NOW, over)
+            for event in (planned(one), s.SubmitIntended(), s.SubmitAccepted(task)):
+                journal.record(one.key, event, NOW)
+
+
+def test_a_journal_beside_claims_as_long_as_the_task_list_may_show_its_tasks(tmp_path):
+    """The list shows 24 h, and an hour more is for clocks that differ."""
+    in_folder(tmp_path / "young", ("t-young", "a.yaml"))
+    in_folder(tmp_path / "old", ("t-old", "b.yaml"))
+    os.utime(tmp_path / "young" / JOURNAL, (NOW, NOW - 25 * 3600 + 1))
+    os.utime(tmp_path / "old" / JOURNAL, (NOW, NOW - 25 * 3600))
+    assert claimed_beside(tmp_path / "mine", NOW) == {"t-young"}, "also for a folder that is not there yet"
+
+
+def test_a_journal_is_not_beside_itself(tmp_path):
+    in_folder(tmp_path / "mine", ("t-mine", None))
+    in_folder(tmp_path / "theirs", ("t-theirs", "b.yaml"))
+    for name in ("mine", "theirs"):
+        os.utime(tmp_path / name / JOURNAL, (NOW, NOW))
+    assert claimed_beside(tmp_path / "mine", NOW) == {"t-theirs"}
+
+
+def test_only_a_record_of_ours_of_the_same_scene_and_take_is_an_earlier_one():
+    """What it answers yes to may be overwritten."""
+    record = {"tool": "wanbatch 0.1.0", "scene": "alley", "take": 1, "task_id": "t1"}
+    new = json.dumps(record | {"task_id": "t2", "tool": "wanbatch 9.0"}).encode()
+    assert is_earlier(json.dumps(record).encode(), new)
+    for other in (
+        record | {"scene": "roof"}, record | {"take": 2}, record | {"tool": "wanbatchful 1"}, record | {"tool": None},
+        {"scene": "alley", "take": 1}, record | {"scene": 7}, {"tool": "wanbatch 0.1.0", "take": 1}, [], "alley",
+    ):  # fmt: skip
+        assert is_earlier(json.dumps(other).encode(), new) is False
+    for noise in (b"", b"{", b"\xff\xfe"):
+        assert is_earlier(noise, new) is False
+    nameless = {"tool": "wanbatch 0.1.0"}
+    assert is_earlier(json.dumps(nameless).encode(), json.dumps(nameless).encode()) is False
+    odd = {"tool": "wanbatch 0.1.0", "scene": ["alley"], "take": 1}
+    assert is_earlier(json.dumps(odd).encode(), json.dumps(odd).encode()) is False

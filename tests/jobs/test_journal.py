@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jobs.histories import KEYS, OUTLINE, forty, histories, seen
 from support import NOW, key
 
-from wanbatch import disk
+from wanbatch import __version__, disk
 from wanbatch.errors import Exit
 from wanbatch.jobs import journal as journals
 from wanbatch.jobs import lock as locks
@@ -488,9 +488,11 @@ def test_a_journal_that_is_replaced_between_open_and_lock_is_opened_anew(tmp_pat
 
     real = locks.same_file
     monkeypatch.setattr(locks, "same_file", replaced_at_the_first_look)
+    free = lowest_free_descriptor()
     with Journal.open(path, NOW) as journal:
         assert isinstance(journal.board.jobs[KEYS[0]].state, InDoubt)
     assert len(set(looks)) == 2
+    assert lowest_free_descriptor() == free, "the replaced file is let go of"
 
 
 def test_a_deleted_journal_is_not_the_same_file(path):
@@ -818,3 +820,119 @@ def test_a_write_that_fails_between_intent_and_answer_still_gives_the_line_for_a
     assert json.loads(line)["task_id"] == "task-1"
     path.write_bytes(path.read_bytes() + line)
     assert read(path).jobs[KEYS[0]].task_id == "task-1", "it is the next line, as it would have been written"
+
+
+# --- what a change of one thing in the code showed to be untested ---
+
+
+def test_times_are_written_to_the_millisecond(path):
+    with Journal.open(path, 1.23456) as journal:
+        journal.note_run(2.34567, "film.yaml")
+    assert [json.loads(line)["at"] for line in path.read_bytes().splitlines()] == [1.235, 2.346]
+
+
+def test_a_line_break_before_the_first_line_is_damage_and_not_a_torn_line(path):
+    """Taken for torn, it would cut off the whole journal, and everything would be paid for again."""
+    some(path)
+    content = path.read_bytes()
+    path.write_bytes(b"\n" + content)
+    with pytest.raises(JournalError, match="line 1 is damaged"):
+        read(path)
+    with pytest.raises(JournalError, match="line 1 is damaged"):
+        Journal.open(path, NOW)
+    assert path.read_bytes() == b"\n" + content
+
+
+def test_a_damaged_journal_is_let_go_of(path):
+    """Else the person who restores it from a backup would be told that a run holds it."""
+    some(path)
+    path.write_bytes(path.read_bytes().replace(b"Planned", b"planned"))
+    for _ in range(2):
+        with pytest.raises(JournalError, match="is damaged"):
+            Journal.open(path, NOW)
+
+
+def test_a_torn_line_is_kept_beside_the_journal_under_its_number(path):
+    whole = some(path)
+    path.write_bytes(whole + b'{"seq":2,"at":18')
+    with Journal.open(path, NOW) as journal:
+        assert journal.torn_bytes == 16
+    assert path.with_name("journal.torn-2").read_bytes() == b'{"seq":2,"at":18'
+    assert path.read_bytes() == whole
+
+
+def test_the_first_line_says_what_wrote_the_journal_and_where(path):
+    Journal.open(path, 5.0).close()
+    line = json.loads(path.read_bytes())
+    del line["crc"]
+    assert line == {
+        "seq": 0,
+        "at": 5.0,
+        "event": "Opened",
+        "format": 1,
+        "tool": __version__,
+        "host": socket.gethostname(),
+    }
+
+
+def test_the_live_board_has_the_times_that_are_written(path):
+    with Journal.open(path, NOW) as journal:
+        journal.record_all([(KEYS[0], PLANNED)], 1.23456)
+        journal.record(KEYS[0], SubmitIntended(), 2.34567)
+        job = journal.board.jobs[KEYS[0]]
+        assert (job.planned_at, job.submitted_at) == (1.235, 2.346)
+        assert read(path).jobs == journal.board.jobs
+
+
+def test_who_runs_is_noted_once_in_full(path):
+    with Journal.open(path, NOW) as journal:
+        for at in (7.0, 8.0):
+            journal.note_run(at, "film.yaml")
+    (line,) = [json.loads(raw) for raw in path.read_bytes().splitlines()[1:]]
+    del line["crc"]
+    host, pid = socket.gethostname(), os.getpid()
+    about = {"tool": __version__, "host": host, "pid": pid, "manifest": "film.yaml"}
+    assert line == {"seq": 1, "at": 7.0, "event": "RunStarted"} | about
+
+
+def lowest_free_descriptor() -> int:
+    fd = os.open(os.devnull, os.O_RDONLY)
+    os.close(fd)
+    return fd
+
+
+def test_waiting_for_hours_opens_no_file_twice(path):
+    """A descriptor for each look would end a long wait with too many open files."""
+    with Journal.open(path, NOW):
+        free = lowest_free_descriptor()
+        with pytest.raises(JournalLocked):
+            Journal.open(path, NOW, 2.0, lambda: NOW, lambda _seconds: None)
+        assert lowest_free_descriptor() == free
+
+
+def test_a_holder_without_a_name_is_given_half_a_second_to_say_it(path):
+    naps = []
+    with Journal.open(path, NOW), pytest.raises(JournalLocked, match="its process is not known"):
+        Journal.open(path, NOW, sleep=naps.append)
+    assert naps == [0.1] * 5
+
+
+def test_an_error_that_says_nothing_of_itself_is_still_said():
+    assert locks.why(OSError("odd")) == "odd"
+    assert locks.why(OSError(errno.ENOSPC, "No space left on device", "f")) == "No space left on device"
+
+
+def test_what_is_at_its_default_takes_no_room_in_a_line():
+    assert journals.event_fields(TaskSucceeded(5.0)) == {"expires_at": 5.0}
+    assert journals.event_fields(SubmitAccepted("t1")) == {"task_id": "t1"}
+    assert journals.event_fields(TaskSucceeded(5.0, {"duration": 5})) == {"expires_at": 5.0, "usage": {"duration": 5}}
+
+
+def test_damage_says_which_line_and_what_is_wrong_with_it(path):
+    whole = some(path)
+    path.write_bytes(whole.replace(b"Planned", b"planned"))
+    with pytest.raises(journals.JournalDamaged) as caught:
+        read(path)
+    assert (caught.value.number, caught.value.exit_code) == (2, Exit.STATE)
+    assert caught.value.reason == "is damaged: its check sum does not match it and the line before"
+    assert JournalError("odd").hint == "", "no hint is better than one that helps nobody"

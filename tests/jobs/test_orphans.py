@@ -3,7 +3,7 @@
 from support import NOW, board_with, key, wanted
 
 from wanbatch.jobs import state as s
-from wanbatch.jobs.orphans import MOST_LOOKED_AT, Orphans, Withheld, orphans, to_look_at, warnings, withheld
+from wanbatch.jobs.orphans import MOST_LOOKED_AT, Orphan, Orphans, Withheld, orphans, to_look_at, warnings, withheld
 from wanbatch.jobs.seen import Kind, ReadFailed, Row, TaskView
 
 ALLEY, ROOF = wanted("alley"), wanted("roof")
@@ -86,3 +86,35 @@ def test_only_billed_tasks_that_nobody_has_are_asked_for_their_prompt_and_the_ne
     others = [row("r", "RUNNING"), row("p", "PENDING"), row("f", "FAILED"), row("c", "CANCELED"), row("mine")]
     asked = to_look_at([*ended, *others], {"mine": key()})
     assert [one.task_id for one in asked] == [f"t{n}" for n in reversed(range(10, MOST_LOOKED_AT + 10))]
+
+
+def test_a_task_that_runs_or_failed_or_is_somebodys_is_never_asked_for_its_prompt():
+    ended = [row("t1", at=NOW), row("t2", "UNKNOWN", at=NOW + 1)]
+    others = [row("r", "RUNNING"), row("p", "PENDING"), row("f", "FAILED"), row("c", "CANCELED"), row("mine")]
+    assert [one.task_id for one in to_look_at([*others, *ended], {"mine": key()})] == ["t2", "t1"]
+
+
+def test_no_more_than_fifty_tasks_are_asked_for_at_a_start():
+    assert len(to_look_at([row(f"t{n}") for n in range(70)], {})) == MOST_LOOKED_AT == 50
+
+
+def test_an_orphan_is_a_sign_unless_it_is_said_to_be_a_doubts():
+    hashed = JOBS[ALLEY.key].prompt_hash
+    one = Orphans((Orphan("t1", MODEL, hashed),), (Orphan("t2", MODEL),))
+    assert withheld(one, JOBS[ROOF.key], {}), "it shows that the journal does not know all"
+    doubted = Orphans((Orphan("t1", MODEL, hashed, maybe_doubted=True),), (Orphan("t2", MODEL),))
+    assert withheld(doubted, JOBS[ROOF.key], {}) is None
+
+
+def test_a_task_that_was_looked_at_and_shows_no_prompt_stays_in_the_dark():
+    assert found([row("t1", "UNKNOWN")], [view("t1", None, "UNKNOWN")]) == Orphans(dark=(Orphan("t1", MODEL),))
+
+
+def test_a_task_in_the_dark_that_somebody_has_by_now_withholds_nothing():
+    one = found([row("t2", "RUNNING")], copied=True)
+    assert withheld(one, JOBS[ROOF.key], {"t2": key()}) is None
+
+
+def test_as_many_tasks_as_are_named_need_no_and_more():
+    (said,) = warnings(found([row(f"t{n}", "RUNNING") for n in range(5)]), {})
+    assert ": t0, t1, t2, t3, t4; " in said

@@ -107,6 +107,7 @@ def test_a_scene_that_is_again_as_it_was_gets_its_video_back():
     now = (B, made_by("t2", s.VideoSaved(FINAL, 9, "cd")))
     found = entry(aside, now, files=[FINAL, ASIDE])
     assert (found.kind, found.reason) == (Kind.RESTORE, f"made before; from {ASIDE}")
+    assert found.path is None, "it is not in its place yet"
     assert entry(aside, files=[ASIDE]).kind is Kind.RESTORE
     unnoted = entry((A, DONE), files=[ASIDE])
     assert (unnoted.kind, unnoted.reason) == (Kind.RESTORE, f"made before; from {ASIDE}")
@@ -141,6 +142,7 @@ def test_what_left_the_manifest_is_still_collected_and_comes_last():
     jobs = {
         "sent": SENT[:1], "ready": [], "failed": [s.SubmitIntended(), s.SubmitRefused("x", "y")],
         "held": [s.SubmitIntended(), s.HeldForReview("odd")], "rendered": MADE,
+        "waits": made_by("t2")[:2], "ends": [*made_by("t3")[:2], s.CancelRequested("me")],
     }  # fmt: skip
     board = board_with(*((wanted(name), events) for name, events in jobs.items()))
     odd = wanted("odd")
@@ -150,6 +152,7 @@ def test_what_left_the_manifest_is_still_collected_and_comes_last():
     assert found.entries[0].key == A.key
     assert {name: e.kind for name, e in gone.items()} == {
         "sent": Kind.IN_FLIGHT, "held": Kind.HELD, "rendered": Kind.IN_FLIGHT,
+        "waits": Kind.IN_FLIGHT, "ends": Kind.IN_FLIGHT,
     }  # fmt: skip
     assert all(e.reason.endswith("; the manifest no longer asks for it") for e in gone.values())
     assert gone["rendered"].seconds == 5
@@ -198,3 +201,32 @@ def test_a_plan_is_one_sentence():
     assert said == (
         "plan: 1 in flight, 1 to download, 1 to restore, 1 done, 1 changed but kept, 1 failed, 1 held"
     )  # fmt: skip
+
+
+def test_the_words_for_what_a_run_would_do_are_what_scripts_look_for():
+    assert [kind.value for kind in Kind] == [
+        "submit", "submit anew", "keep", "collect", "download", "restore", "done", "failed", "held",
+    ]  # fmt: skip
+
+
+def test_an_entry_says_until_when_what_the_service_has_can_be_saved():
+    day = NOW + 1 + 86_400
+    late = [*SENT, s.TaskSucceeded(day + 9999)]
+    aside = [*DONE, s.VideoMoved(ASIDE)]
+    for events, files, now, until in [
+        (SENT[:1], [], NOW, day), (SENT, [], NOW, day), (MADE, [], NOW, END), (late, [], NOW, day),
+        ([*late, s.VideoSaved(FINAL, 9, "ab")], [], NOW, day + 9999), (DONE, [], NOW, END),
+        (DONE, [FINAL], NOW, None), (aside, [ASIDE], NOW, None), (DONE, [], END, None), ([], [], NOW, None),
+    ]:  # fmt: skip
+        assert entry((A, events), files=files, now=now).expires_at == until
+
+
+def test_one_earlier_video_that_is_there_is_enough_to_keep_a_changed_scene():
+    third = wanted(prompt="a third")
+    gone, there = (A, [*DONE, s.VideoMoved(ASIDE)]), (B, made_by("t2", s.VideoSaved(FINAL, 9, "cd")))
+    assert entry(gone, there, wants=third, files=[FINAL], keep=True).kind is Kind.KEPT
+
+
+def test_what_is_wanted_and_with_the_service_is_one_entry_and_not_two():
+    found = plan([A], board_with((A, SENT)), {}, NOW, keep_changed=False, price=lambda _request: None)
+    assert [(e.key, e.kind) for e in found.entries] == [(A.key, Kind.IN_FLIGHT)]

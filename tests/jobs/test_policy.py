@@ -540,3 +540,151 @@ def test_a_deadline_is_a_day_after_the_submission_or_the_end_of_the_url_if_that_
     one = wanted()
     late = board_with((one, [s.SubmitIntended(), s.SubmitAccepted("t1"), s.TaskSucceeded(NOW + 10 * TASK_LIFE_S)]))
     assert policy.deadline(late.jobs[one.key]) == NOW + 1 + TASK_LIFE_S
+
+
+def test_the_limits_are_those_that_the_documents_name():
+    assert Limits() == Limits(
+        concurrency=5, downloads=4, submit_rate=5.0, ask_rate=20.0, asks_at_once=20, poll_interval_s=15.0,
+        settle_s=180.0, post_timeout_s=60.0, on_absent="hold", attempts=3, fetches=5, unreachable_s=300.0,
+    )  # fmt: skip
+    assert policy.TASK_LIFE_S == 24 * 3600
+
+
+@pytest.mark.parametrize(("blocked", "found"), [(63, 1), (64, 0)])
+def test_a_look_past_twins_that_wait_goes_so_far_and_no_further(blocked, found):
+    doubtful, free = wanted("doubtful", prompt="same"), wanted("free", prompt="other")
+    twins = [wanted(f"s{number}", prompt="same") for number in range(blocked)]
+    board = board_with((doubtful, [s.SubmitIntended()]), *((one, []) for one in (*twins, free)))
+    for one in (*twins, free):
+        board.schedule(one.key, NOW)
+    assert select(board, NOW, LIMITS).todo == ((free.key, Action.SUBMIT),) * found
+
+
+def test_who_is_busy_counts_in_the_cap():
+    made = [s.SubmitIntended(), s.SubmitAccepted("t1"), s.TaskSucceeded(NOW + 1000)]
+    for events, action, limits in [
+        (made, Action.FETCH, Limits(downloads=3)),
+        (made[:1], Action.RECONCILE, Limits(asks_at_once=3)),
+        (made[:2], Action.POLL, Limits(asks_at_once=3)),
+        ([*made[:2], s.CancelRequested("me")], Action.CANCEL, Limits(asks_at_once=3)),
+    ]:
+        board = Board()
+        wants = [wanted(f"s{number}") for number in range(5)]
+        for number, one in enumerate([*wants, wanted("later")]):
+            board.apply(one.key, planned(one), NOW)
+            for event in events:
+                own = s.SubmitAccepted(f"t{number}") if isinstance(event, s.SubmitAccepted) else event
+                board.apply(one.key, own, NOW)
+            board.schedule(one.key, NOW + 10 if one not in wants else NOW)
+        board.start(wants[0].key, action)
+        chosen = select(board, NOW, limits)
+        assert chosen.todo == ((wants[1].key, action), (wants[2].key, action))
+        for key, _ in chosen.todo:
+            board.start(key, action)
+        assert select(board, NOW, limits) == policy.Selection((), float("inf")), "full: somebody must come back first"
+
+
+def test_a_run_wakes_for_what_comes_later_if_one_place_is_free_and_only_then():
+    made = [s.SubmitIntended(), s.SubmitAccepted("t1"), s.TaskSucceeded(NOW + 1000)]
+    for events, action, limits in [
+        (made, Action.FETCH, Limits(downloads=2)),
+        (made[:2], Action.POLL, Limits(asks_at_once=2)),
+    ]:
+        busy, later = wanted("busy"), wanted("later")
+        theirs = [s.SubmitAccepted("t2") if isinstance(event, s.SubmitAccepted) else event for event in events]
+        board = board_with((busy, events), (later, theirs))
+        board.schedule(later.key, NOW + 10)
+        board.start(busy.key, action)
+        assert select(board, NOW, limits) == policy.Selection((), NOW + 10)
+        full = Limits(downloads=1, asks_at_once=1)
+        assert select(board, NOW, full) == policy.Selection((), float("inf"))
+
+
+def test_submissions_are_spaced_to_the_rate_and_wait_for_a_slot_of_the_cap():
+    open_, ready = wanted("open"), wanted("ready")
+    board = board_with((open_, [s.SubmitIntended(), s.SubmitAccepted("t1")]), (ready, []))
+    board.schedule(ready.key, NOW)
+    board.last_submit_at = NOW
+    assert select(board, NOW, Limits(submit_rate=4.0)) == policy.Selection((), NOW + 0.25)
+    assert select(board, NOW + 0.25, Limits(submit_rate=4.0)).todo == ((ready.key, Action.SUBMIT),)
+    assert select(board, NOW, Limits(concurrency=1)) == policy.Selection((), float("inf")), "the service is full"
+    assert select(board, NOW + 60, Limits(concurrency=1)) == policy.Selection((), float("inf"))
+    board.pause_until = NOW + 7
+    assert select(board, NOW + 1, LIMITS) == policy.Selection((), NOW + 7)
+
+
+def test_a_backoff_is_the_same_each_time_and_another_for_each_job():
+    """Many jobs that are refused at once must not all come back at once."""
+
+    def wait(tries: int, digest: str, **more: float) -> float:
+        return policy.backoff(tries, type(wanted().key)("s", 1, digest), **more)
+
+    assert wait(0, "abcdef123456") == 0.5 * 1.375  # 0xabcdef ends on 375
+    assert wait(1, "abcdef123456") == 1.0 * 1.750
+    assert wait(2, "abcdef123456") == 2.0 * 1.125
+    assert wait(20, "abcdef123456") == 30.0 * (1 + 11_259_375 * 21 % 1000 / 1000)
+    assert wait(0, "") == 0.5
+    assert wait(3, "", base_s=2.0) == 8.0
+    assert wait(10_000, "", cap_s=1e9) == 32_768.0, "no number grows without bound"
+
+
+def test_five_unanswered_questions_after_the_services_day_hold_a_job_and_four_do_not():
+    board, job = job_in("Waiting")
+    silence = saw.ReadFailed(Kind.SERVICE, "NoAnswer", "no answer in time")
+    over = job.submitted_at + TASK_LIFE_S + 1
+    for _ in range(4):
+        assert judge(board, job.key, silence, over, LIMITS) is None
+        board.note_oddity(job.key, policy.oddity(silence))
+    assert isinstance(judge(board, job.key, silence, over, LIMITS), s.HeldForReview)
+
+
+def test_a_urls_end_is_its_expires_and_no_other_number():
+    assert policy.expiry("https://x/v.mp4?OSSAccessKeyId=12345&Expires=1800050000&Part=7") == 1_800_050_000.0
+    assert policy.expiry("https://x/v.mp4?Other=1800050000") is None
+    assert policy.expiry(f"https://x/v.mp4?Expires={'9' * 11}") == 99_999_999_999.0
+    assert policy.expiry(f"https://x/v.mp4?Expires={'9' * 12}") is None
+
+
+def test_what_the_service_leaves_out_is_empty_and_no_offset_is_none():
+    board, job = job_in("Waiting")
+    assert judge(board, job.key, saw.TaskView("t1", "FAILED"), NOW, LIMITS) == s.TaskFailed("", "")
+    assert saw.Searched((), (), True).clock_offset_s == 0.0
+
+
+@pytest.mark.parametrize("offset", [-25 * 3600.0, 25 * 3600.0])
+def test_a_download_is_given_up_by_the_service_s_clock(offset):
+    board, job = job_in("Rendered")
+    board.clock_offset_s = offset
+    again, end = saw.NotSaved(Lost.RETRY, "cut"), NOW + 1000 - offset
+    assert judge(board, job.key, again, end, LIMITS) is None
+    assert "the video is lost" in judge(board, job.key, again, end + 1, LIMITS).reason
+
+
+@pytest.mark.parametrize("set_by", [25 * 3600.0, -25 * 3600.0])
+def test_a_clock_that_was_set_since_the_submission_makes_no_task_older(set_by):
+    one = wanted()
+    board = board_with((one, [s.SubmitIntended(0.0), s.SubmitAccepted("t1")]))
+    board.clock_offset_s = -set_by
+    end = board.jobs[one.key].submitted_at + TASK_LIFE_S + set_by
+    assert judge(board, one.key, view("UNKNOWN"), end, LIMITS) is None
+    assert isinstance(judge(board, one.key, view("UNKNOWN"), end + 1, LIMITS), s.HeldForReview)
+
+
+@pytest.mark.parametrize(("then", "now"), [(None, 0.0), (0.0, None), (None, None)])
+def test_what_a_dead_process_sent_by_a_clock_that_nobody_compared_is_held_when_it_is_not_found(then, now):
+    one, limits = wanted(), Limits(on_absent="resubmit")
+    board = board_with((one, [s.SubmitIntended(then)]))
+    board.clock_offset_s = now
+    absent, late = saw.Searched((), (), True), NOW + 3600
+    assert isinstance(judge(board, one.key, absent, late, limits), s.SubmitDisproved), "our own clock never jumps"
+    board.take_over(NOW + 2)
+    assert "by which clock" in judge(board, one.key, absent, late, limits).reason
+
+
+def test_a_post_that_left_late_is_looked_for_as_late():
+    """The process was stopped, or the laptop slept, between the intent and the POST."""
+    board, job = job_in("InDoubt")
+    board.apply(job.key, s.SubmitUnclear("reset"), job.state.since + 601)
+    state = board.jobs[job.key].state
+    assert policy.window_s(state, Limits(settle_s=180, post_timeout_s=60)) == 781
+    assert policy.window_s(job.state, Limits(settle_s=180, post_timeout_s=60)) == 240

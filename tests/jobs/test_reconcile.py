@@ -162,3 +162,20 @@ def test_a_clock_that_was_set_between_two_runs_does_not_move_the_window():
     assert since(slow.state, None) == since(slow.state, 3600.0) == NOW - 3600
     late = NOW + TOO_OLD_S - 1
     assert "no task" in ask([], of=slow, now=late).reason, "it is not as old as the slow clock made it"
+
+
+def test_the_bounds_of_the_search_are_those_that_were_reasoned_out():
+    """Seconds for what two clocks still differ by; an hour less than what the list shows."""
+    assert (EARLY_S, TOO_OLD_S) == (5.0, 82_800.0)
+
+
+def test_a_request_id_of_ours_makes_no_other_task_a_candidate():
+    for strange in (row(model="another", request_id="r2"), row(after=-4000, request_id="r2"), row(after=9999)):
+        assert not may_be(doubt("r1"), strange, {}, 0.0)
+    assert may_be(doubt("r1"), row(after=-4000, model="another", request_id="r1"), {}, 0.0)
+
+
+def test_to_the_very_end_of_what_the_list_shows_its_absence_counts():
+    assert ask([], now=NOW + TOO_OLD_S, on_absent="resubmit") == SubmitDisproved(
+        "no task of the account matches", NOW + TOO_OLD_S
+    )

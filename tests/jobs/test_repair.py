@@ -191,7 +191,8 @@ def test_a_scene_of_which_even_the_request_is_lost_is_still_held(path):
     lines[10] = b"\0" * len(lines[10])  # roof is planned there
     board = repaired(path, b"".join(lines))
     assert isinstance(board.jobs[ROOF].state, s.Held)
-    assert board.jobs[ROOF].outline == repair.UNKNOWN_OUTLINE
+    assert board.jobs[ROOF].outline == {"model": "?", "prompt": "?"}
+    assert (board.jobs[ROOF].model, board.jobs[ROOF].prompt_hash) == ("?", "?")
 
 
 def test_a_scene_that_was_planned_beside_a_line_that_hides_whose_it_is_may_be_the_one(path):
@@ -240,6 +241,9 @@ SENT = [planned(ALLEY), (ALLEY, s.SubmitIntended())]
 WAITING = [*SENT, (ALLEY, s.SubmitAccepted("task-1"))]
 RENDERED = [*WAITING, (ALLEY, s.TaskSucceeded(NOW))]
 FAILED = [*WAITING, (ALLEY, s.TaskFailed("C", "m"))]
+CANCELED = [*WAITING, (ALLEY, s.TaskCanceled())]
+ENDING = [*WAITING, (ALLEY, s.CancelRequested("me"))]
+ANEW = [(ALLEY, s.ResubmitApproved("me")), (ALLEY, s.SubmitIntended())]
 AGAIN = [(ALLEY, s.TaskFailed("C", "m", NOW)), (ALLEY, s.SubmitIntended()), (ALLEY, s.SubmitAccepted("task-2"))]
 
 
@@ -257,6 +261,10 @@ AGAIN = [(ALLEY, s.TaskFailed("C", "m", NOW)), (ALLEY, s.SubmitIntended()), (ALL
         ([*SENT, (ALLEY, s.HeldForReview("?"))], [(ALLEY, s.TaskAdopted("task-3", "me"))], False,
          "held as before (task task-3); what was decided since is forgotten"),
         (FAILED, [(ALLEY, s.ResubmitApproved("me"))], False, "not sent"),
+        (CANCELED, [(ALLEY, s.ResubmitApproved("me")), (ALLEY, s.SubmitIntended())], True, "paid for again"),
+        (ENDING, [(ALLEY, s.CancelRefused())], False, "task task-1 is asked about again"),
+        (ENDING, [(ALLEY, s.TaskCanceled()), *ANEW], True, "paid for again"),
+        (RENDERED, [(ALLEY, s.HeldForReview("?")), *ANEW], True, "paid for again"),
         (FAILED, [(ALLEY, s.ResubmitApproved("me")), (ALLEY, s.SubmitIntended())], True, "paid for again"),
     ],
 )  # fmt: skip
@@ -369,6 +377,108 @@ def test_where_locks_are_not_to_be_had_no_copy_is_made(path, tmp_path, monkeypat
         with pytest.raises(JournalError, match="No locks available"):
             write_copy(path, tmp_path / "copy.jsonl", NOW, {})
     assert not (tmp_path / "copy.jsonl").exists()
+
+
+def test_the_lines_that_are_not_even_there_are_counted(path):
+    """Each may have been a submission of whichever scene was not sent yet."""
+    lines = history(path).splitlines(keepends=True)
+    for first, gone in [(12, 1), (12, 3), (14, 2)]:
+        found = examine(b"".join([*lines[:first], *lines[first + gone :]]), path)
+        assert (found.lines, found.torn_bytes) == (first, 0)
+        assert losses(found)[1] == gone
+
+
+def test_a_name_that_was_never_planned_may_be_the_damaged_name_of_another(path):
+    whole = history(path, [planned(ALLEY), planned(BRIDGE), (ALLEY, s.SubmitIntended())])
+    *good, last = whole.splitlines(keepends=True)
+    board = repaired(path, b"".join([*good, last.replace(b'"alley/', b'"allez/')]))
+    assert {one.scene: type(job.state) for one, job in board.jobs.items()} == {
+        "alley": s.Held, "bridge": s.Held, "allez": s.Held,
+    }  # fmt: skip
+
+
+def test_a_last_line_that_cannot_be_read_is_not_hidden_by_the_one_before(path):
+    whole = history(path, [planned(ALLEY), planned(BRIDGE), (ALLEY, s.SubmitIntended()), (BRIDGE, s.SubmitIntended())])
+    *good, last = bent(whole, 4).splitlines(keepends=True)
+    board = repaired(path, b"".join([*good, b"?" * (len(last) - 1) + b"\n"]))
+    assert isinstance(board.jobs[BRIDGE].state, s.Held)
+
+
+def test_only_what_was_written_as_a_line_of_ours_reads_as_one():
+    line = {"seq": 1, "at": 1, "event": "SubmitIntended", "job": str(ALLEY)}
+
+    def read_as(**more: object) -> object:
+        return repair.legible(json.dumps(line | more).encode())
+
+    assert read_as(crc="", clock_offset_s=2.0) == repair.Line(
+        1, 1, "SubmitIntended", str(ALLEY), {"clock_offset_s": 2.0}
+    )
+    assert read_as() is None, "it has no sum"
+    assert read_as(crc="", event="Odd") is None
+    assert read_as(crc="", event="Opened", job=None) is not None
+    assert read_as(crc="", event="RunStarted", job=None) is not None
+    assert read_as(crc="", event="SubmitIntended", job=None) is None
+
+
+def test_a_line_that_is_there_twice_is_no_second_attempt(path):
+    lines = history(path, WAITING).splitlines(keepends=True)
+    assert isinstance(repaired(path, b"".join([*lines, lines[-1]])).jobs[ALLEY].state, s.Waiting)
+
+
+def test_a_line_that_names_a_scene_and_cannot_be_read_may_have_submitted_it_again(path):
+    board = repaired(path, history(path, WAITING) + b'?"job":"%s"?\n' % str(ALLEY).encode())
+    assert isinstance(board.jobs[ALLEY].state, s.Held)
+
+
+def test_a_lost_request_is_used_when_it_names_model_and_prompt():
+    def line(**outline: object) -> repair.Line:
+        return repair.Line(1, NOW, "Planned", str(ALLEY), {"stem": "alley", "outline": outline})
+
+    whole = {"model": "m", "prompt": "p"}
+    assert repair.outline_in([None, line(model="m"), line(prompt="p"), line(), line(**whole)]) == whole
+    assert repair.outline_in([line(model="m")]) is None
+
+
+def test_a_held_scene_of_which_no_task_is_named_is_told_without_one(path):
+    board = repaired(path, bent(history(path), 19))
+    said = "may have been submitted: the journal's lines from 19 on were lost"
+    assert board.jobs[BRIDGE].state.reason == said
+    assert stake(loss_of(path.with_name("other.jsonl"), SENT[:1], SENT[1:])) == (
+        "was submitted, or may have been: sent anew it would be paid for again; held in the copy"
+    )
+
+
+def test_what_was_found_is_returned_and_the_journal_is_free_again(path):
+    whole = history(path)
+    path.write_bytes(bent(whole, 5))
+    assert write_copy(path, path.with_name("copy.jsonl"), NOW, {}).bad.number == 5
+    path.write_bytes(whole)
+    Journal.open(path, NOW).close()
+
+
+def test_a_copy_that_lacks_what_is_believed_is_an_error_also_where_nothing_is_held(path, tmp_path):
+    path.write_bytes(bent(history(path, [*RENDERED, (ALLEY, s.VideoSaved("videos/alley.mp4", 1, "ab"))]), 6))
+    copy = tmp_path / "copy.jsonl"
+    size = len(examine(path.read_bytes(), path).good) - 20
+    with files_up_to(size), pytest.raises(JournalError, match="cannot write .*: File too large"):  # noqa: RUF043
+        write_copy(path, copy, NOW, {})
+    assert not copy.exists()
+
+
+def test_a_whole_or_torn_journal_has_lost_nothing(path):
+    whole = history(path)
+    found = examine(whole, path)
+    assert (found.lines, found.torn_bytes, losses(found)) == (19, 0, ([], 0))
+    found = examine(whole + b"{}", path)
+    assert (found.lines, found.torn_bytes, losses(found)) == (19, 2, ([], 0))
+
+
+def test_a_lost_line_about_a_run_holds_nobody(path):
+    history(path, [planned(ALLEY), planned(BRIDGE)])
+    with Journal.open(path, NOW) as journal:
+        journal.note_run(NOW, "film.yaml")
+    board = repaired(path, bent(path.read_bytes(), 4))
+    assert [type(job.state) for job in board.jobs.values()] == [s.Ready, s.Ready]
 
 
 # --- the last resort ---

@@ -4,6 +4,7 @@ import json
 
 from support import NOW, board_with, wanted
 
+from wanbatch import __version__
 from wanbatch.jobs import shelf
 from wanbatch.jobs import state as s
 
@@ -46,6 +47,34 @@ def test_a_sidecar_tells_how_a_video_came_to_be_and_whose_it_is():
     assert record["request_digest"] == one.request.digest()
     assert (record["task_id"], record["request_id"], record["usage"]) == ("t1", "r1", {"duration": 5})
     assert shelf.sidecar_sha256(content, job) == "ab"
+
+
+def test_a_sidecar_holds_all_its_format_promises_and_is_for_people_too():
+    """Billing questions are asked months later: every field, under its own name, in characters that can be read."""
+    one = wanted(prompt="雨巷", negative_prompt="ü")
+    job = board_with((one, MADE)).jobs[one.key]
+    content = shelf.sidecar(job, one.request, 9, "ab")
+    assert json.loads(content) == {
+        "format": 1,
+        "tool": f"wanbatch {__version__}",
+        "job": str(one.key),
+        "scene": "alley",
+        "take": 1,
+        "request": one.request.body(),
+        "request_outline": one.request.outline(),
+        "request_digest": one.request.digest(),
+        "task_id": "t1",
+        "request_id": "r1",
+        "submitted_at": NOW + 1,
+        "rendered_at": NOW + 3,
+        "service_times": {"end_time": "x"},
+        "usage": {"duration": 5},
+        "size_bytes": 9,
+        "sha256": "ab",
+    }
+    assert "雨巷".encode() in content
+    assert content.startswith(b'{\n  "format": 1,\n')
+    assert content.endswith(b"\n}\n")
 
 
 def test_a_scene_that_left_the_manifest_still_has_a_record():

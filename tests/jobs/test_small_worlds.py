@@ -107,6 +107,7 @@ class Course:
         for key, event, at in self.history:
             self.board.apply(key, event, at)
         self.board.take_over(self.now)
+        self.board.clock_offset_s = 0.0
         for key, job in self.board.jobs.items():
             after = SETTLE_S if isinstance(job.state, InDoubt) else 0.0
             self.board.schedule(key, job.state.since + after if after else self.now)
@@ -127,7 +128,7 @@ class Course:
         """One performer from start to end. True: the process was killed."""
         if action is Action.SUBMIT:
             self.stranger()
-            self.record(key, SubmitIntended())
+            self.record(key, SubmitIntended(0.0))
         self.board.start(key, action)
         seen = self.see(key, action)
         if seen is None:

@@ -145,3 +145,13 @@ def test_a_video_that_is_missing_can_be_fetched_as_long_as_before():
     done = s.Done(1, "t", "videos/a.mp4", 9, "ab", 900.0)
     assert s.evolve(done, s.VideoMissing(), 2.0) == s.Rendered(1, "t", 900.0)
     assert s.evolve(s.Rendered(1, "t", 900.0), s.VideoSaved("videos/a.mp4", 9, "ab"), 2.0) == done
+
+
+def test_an_event_that_cannot_happen_is_named_with_the_state_that_it_cannot_happen_in():
+    """What a person with an edited journal is told."""
+    with pytest.raises(s.IllegalTransition, match=r"^VideoSaved cannot happen to a job that is Waiting$"):
+        s.evolve(s.Waiting(1, "t1"), s.VideoSaved("a", 1, "b"), 0.0)
+
+
+def test_a_new_job_may_be_submitted_at_once():
+    assert s.evolve(None, s.Planned("a", {}), 5.0) == s.Ready(attempts=0, not_before=0.0)

@@ -91,7 +91,9 @@ def attention(asked: Asked, after: Plan, troubles: Mapping[JobKey, str], engine:
     entries = [*after.of(Kind.FAILED, Kind.HELD), *(e for e in after.of(Kind.FETCH) if troubles.get(e.key))]
     if not entries:
         return
-    rows = [[entry.key.stem, entry.kind.value, troubles.get(entry.key) or entry.reason] for entry in entries[:LISTED]]
+    decided = (Kind.FAILED, Kind.HELD)  # the reason says what it means for the money, the trouble only what happened
+    whys = [e.reason if e.kind in decided else troubles.get(e.key) or e.reason for e in entries]
+    rows = [[entry.key.stem, entry.kind.value, why] for entry, why in zip(entries[:LISTED], whys, strict=False)]
     note(table(rows, columns(sys.stderr)))
     where = asked.folder if asked.folder != Path("out", asked.manifest.name) else asked.path
     if len(entries) > LISTED:

@@ -179,7 +179,7 @@ def run(asked: Asked, limits: Limits) -> int:
         if journal.torn_bytes:
             say(f"{journal.path}: the last line was cut short by a crash ({journal.torn_bytes} bytes) and is left out")
         keep_apart(asked, journal)
-        mend(journal, asked.folder, clock.now())
+        mend(journal, asked.folder, clock.now(), copied=copied)
         if asked.retry_failed:
             approve(journal, asked.wanted, clock.now())
         if asked.simulate:

@@ -55,6 +55,8 @@ class Job:
     order: int
     planned_at: float
     submitted_at: float | None = None
+    clock_offset_s: float | None = None
+    """The service's clock minus ours at `submitted_at`, if it was known."""
     rendered_at: float | None = None
     ended_at: float | None = None
     request_id: str | None = None
@@ -132,11 +134,13 @@ def remember(job: Job, event: Event, at: float) -> Job:
     before = job.state
     job = replace(job, state=evolve(before, event, at), ended_at=at)
     match event:
-        case SubmitIntended():
-            return replace(job, submitted_at=at, request_id=None, rendered_at=None, usage={}, times={})
+        case SubmitIntended(clock_offset_s=offset):
+            job = replace(job, submitted_at=at, clock_offset_s=offset)
+            return replace(job, request_id=None, rendered_at=None, usage={}, times={})
         case TaskAdopted() if not isinstance(before, InDoubt | Held):
             # Made by a POST that is not in this journal, at the latest now.
-            return replace(job, submitted_at=at, request_id=None, rendered_at=None, usage={}, times={})
+            job = replace(job, submitted_at=at, clock_offset_s=None)
+            return replace(job, request_id=None, rendered_at=None, usage={}, times={})
         case SubmitAccepted(request_id=request_id) | SubmitUnclear(request_id=request_id):
             return replace(job, request_id=request_id or job.request_id)
         case TaskSucceeded(usage=usage, times=times):
@@ -170,6 +174,8 @@ class Board:
         self.oddities: dict[JobKey, str] = {}
         self.inherited: dict[JobKey, float] = {}
         """Jobs that an earlier process left in doubt, and a time at which that process was gone."""
+        self.from_ahead: set[JobKey] = set()
+        """Jobs whose last event an earlier process wrote by a clock that was ahead of ours."""
         self.checking = False
         """Whether the account's task list is still looked at, before anything may be submitted."""
         self.clock_offset_s: float | None = None
@@ -221,6 +227,7 @@ class Board:
             self.claimed[task_id] = key
         if isinstance(event, SubmitIntended):
             self.inherited.pop(key, None)
+        self.from_ahead.discard(key)
         self.jobs[key] = after
         self._count(after, +1)
         return after
@@ -228,6 +235,7 @@ class Board:
     def take_over(self, at: float) -> None:
         """Say that whatever is in doubt now was left by a process that is gone."""
         self.inherited = {key: at for key, job in self.jobs.items() if isinstance(job.state, InDoubt)}
+        self.from_ahead = {key for key, job in self.jobs.items() if (job.ended_at or at) > at}
 
     def _count(self, job: Job, step: int) -> None:
         self.counts[type(job.state)] += step
@@ -251,7 +259,8 @@ class Board:
         job = self.jobs[key]
         match job.state:
             case Ready(not_before=not_before) if not self.closed:
-                self.to_submit.put(key, max(at, not_before), job.order)
+                # Our clock was set back since: a pause that was written down would last as long as that.
+                self.to_submit.put(key, at if key in self.from_ahead else max(at, not_before), job.order)
             case InDoubt() | Waiting() | Cancelling():
                 self.to_ask.put(key, at, job.order)
             case Rendered():

@@ -80,14 +80,15 @@ def manifests_of(journal: Path) -> set[str]:
     return {Path(line.fields["manifest"]).name for line in lines if line.event == "RunStarted"}
 
 
-def mend(journal: Journal, folder: Path, now: float) -> None:
+def mend(journal: Journal, folder: Path, now: float, *, copied: bool) -> None:
     """Note the moves that a crash kept from the journal: a video is where its sidecar says that it is its own.
 
-    Only scenes with more than one job can have such; the others' sidecars are not read.
+    Only scenes with more than one job can have such, and any scene of a journal that was put back (`copied`): it may
+    have forgotten a later one. The others' sidecars are not read.
     """
     board = journal.board
     for keys in board.by_scene.values():
-        if len(keys) < 2:
+        if len(keys) < 2 and not copied:
             continue
         for job in [board.jobs[key] for key in keys]:
             moved = whereabouts(folder, job)

@@ -184,7 +184,8 @@ def judge(board: Board, key: JobKey, seen: saw.Seen, now: float, limits: Limits)
             return judge_task(board, job, seen, now, limits)
         case saw.Searched():
             assert isinstance(job.state, InDoubt)
-            doubt = Doubt(job.state, job.model, job.prompt_hash, limits.post_timeout_s + limits.settle_s)
+            window = window_s(job.state, limits)
+            doubt = Doubt(job.state, job.model, job.prompt_hash, window, untimed(board, job.key, job.state))
             settled = now >= settled_at(board, job, limits)
             return reconcile(doubt, seen, board.claimed, now, settled=settled, on_absent=limits.on_absent)
         case saw.CancelAnswered(refused=refused, view=view):
@@ -193,7 +194,7 @@ def judge(board: Board, key: JobKey, seen: saw.Seen, now: float, limits: Limits)
         case saw.Saved(path=path, size_bytes=size, sha256=sha256):
             return VideoSaved(path, size, sha256)
         case saw.NotSaved():
-            return judge_download(job, seen, now)
+            return judge_download(board, job, seen, now)
         case _:
             return judge_silence(board, job, now)
 
@@ -209,6 +210,34 @@ def settled_at(board: Board, job: Job, limits: Limits) -> float:
     sent_by = job.state.since + limits.post_timeout_s if job.state.sent_by is None else job.state.sent_by
     sent_by += shift(job.state, board.clock_offset_s)
     return min(sent_by, board.inherited.get(job.key, float("inf"))) + limits.settle_s
+
+
+def window_s(state: InDoubt, limits: Limits) -> float:
+    """Return how long after the intent the task of a job in doubt may appear.
+
+    A process that was stopped, or a laptop that slept, between the intent and the POST has sent it late.
+    """
+    sent_s = 0.0 if state.sent_by is None else state.sent_by - state.since
+    return max(limits.post_timeout_s, sent_s) + limits.settle_s
+
+
+def untimed(board: Board, key: JobKey, state: InDoubt) -> bool:
+    """Say whether our clock may have been set since an earlier process's intent without anybody being able to tell."""
+    return key in board.inherited and None in (state.clock_offset_s, board.clock_offset_s)
+
+
+def there(board: Board, now: float) -> float:
+    """Return the time by the service's clock, by which its URLs end; ours until an answer has shown it."""
+    return now + (board.clock_offset_s or 0.0)
+
+
+def age(board: Board, job: Job, now: float) -> float:
+    """Return how long the service has had a job's task, in seconds; a clock that was set since counts for nothing."""
+    if job.submitted_at is None:
+        return 0.0
+    if job.clock_offset_s is None or board.clock_offset_s is None:
+        return now - job.submitted_at
+    return there(board, now) - (job.submitted_at + job.clock_offset_s)
 
 
 def judge_submit(board: Board, job: Job, seen: saw.SubmitOutcome, now: float) -> Event:
@@ -237,7 +266,7 @@ def judge_task(board: Board, job: Job, view: saw.TaskView, now: float, limits: L
     """A status that nobody documented is a task that is still running."""
     match view.status:
         case "SUCCEEDED" if view.video_url:
-            until = expiry(view.video_url) or (job.submitted_at or now) + TASK_LIFE_S
+            until = expiry(view.video_url) or there(board, now) - age(board, job, now) + TASK_LIFE_S
             return TaskSucceeded(until, view.usage, view.times)
         case "SUCCEEDED":
             return strike(board, job, 3, "the task succeeded and is billed, but the service shows no video")
@@ -247,7 +276,7 @@ def judge_task(board: Board, job: Job, view: saw.TaskView, now: float, limits: L
             return TaskFailed(view.code, view.message, now + backoff(attempts, job.key) if again else None)
         case "CANCELED":
             return TaskCanceled()
-        case "UNKNOWN" if now - (job.submitted_at or now) > TASK_LIFE_S:
+        case "UNKNOWN" if age(board, job, now) > TASK_LIFE_S:
             return HeldForReview("the service forgets tasks after 24 h; this one may have been billed")
         case "UNKNOWN":
             return strike(board, job, 5, "the service does not know the task; it may have been billed")
@@ -262,16 +291,16 @@ def strike(board: Board, job: Job, most: int, reason: str) -> Event | None:
 
 def judge_silence(board: Board, job: Job, now: float) -> Event | None:
     """A question without an answer says nothing, until what it is about is past its time at the service."""
-    kept_until = job.state.expires_at if isinstance(job.state, Rendered) else (job.submitted_at or now) + TASK_LIFE_S
-    if now <= kept_until:
+    state, time = job.state, there(board, now)
+    if time <= (state.expires_at if isinstance(state, Rendered) else time - age(board, job, now) + TASK_LIFE_S):
         return None
     return strike(board, job, 5, "no answer within the 24 h that the service keeps a task; it may have been billed")
 
 
-def judge_download(job: Job, seen: saw.NotSaved, now: float) -> Event | None:
+def judge_download(board: Board, job: Job, seen: saw.NotSaved, now: float) -> Event | None:
     """A download that failed is tried again while the service has the video."""
     assert isinstance(job.state, Rendered)
-    if seen.why is saw.Lost.GONE or now > job.state.expires_at:
+    if seen.why is saw.Lost.GONE or there(board, now) > job.state.expires_at:
         return HeldForReview(f"billed, but the video is lost: {seen.reason}")
     return None
 

@@ -22,12 +22,17 @@ ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "UNKNOWN"})
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A job in doubt, as reconciliation sees it. `window_s` is how long after the intent its task may appear."""
+    """A job in doubt, as reconciliation sees it. `window_s` is how long after the intent its task may appear.
+
+    `untimed`: by a clock that nobody has compared with the service's, and that may have been set since; when its task
+    must have been made is then not known.
+    """
 
     state: InDoubt
     model: str
     prompt_hash: str
     window_s: float
+    untimed: bool = False
 
 
 def since(state: InDoubt, clock_offset_s: float | None) -> float:
@@ -85,6 +90,8 @@ def reconcile(
     silent = [row for row in rows if says_nothing(views[row.task_id])]
     if silent:
         return HeldForReview(f"tasks of the account may be it, but show no prompt: {names(silent)}")
+    if doubt.untimed:
+        return HeldForReview("no task of the account matches, but by which clock it was sent is not known")
     if on_absent == "resubmit":
         return SubmitDisproved("no task of the account matches", now)
     return HeldForReview("no task of the account matches; it may still have been billed")

@@ -91,8 +91,8 @@ class Client:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.account = account
-        self.clock_offset_s = 0.0
-        """The service's clock minus `now`."""
+        self.clock_offset_s: float | None = None
+        """The service's clock minus `now`, once an answer has shown it."""
         self._now = now
         self._asks = asks
         self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
