@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Where money is decided, every branch is tested.
 WHOLE  := wanbatch/jobs/*,wanbatch/service/client.py,wanbatch/manifest/prompt.py
 
-.PHONY: demo test format lint types unit docs lowest bench campaign clean
+.PHONY: demo test format lint types unit docs lowest bench campaign mutation clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,6 +44,9 @@ lowest: pyproject.toml  ## the tests with the oldest dependencies that are suppo
 
 campaign: $(STAMP)  ## the long campaigns of kills and faults; docs/TRACK_RECORD.md holds the last figures
 	$(BIN)/python campaigns/all.py
+
+mutation: $(STAMP)  ## does any test notice? each line of wanbatch/jobs changed, against the tests; some 20 minutes
+	$(BIN)/python campaigns/mutation.py --floor 95
 
 bench: $(STAMP)  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/bench.py

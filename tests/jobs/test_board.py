@@ -182,3 +182,16 @@ def test_a_job_is_on_one_agenda_at_a_time():
         board.schedule(one.key, NOW)
         found = [name for name in ("to_submit", "to_ask", "to_fetch") if one.key in getattr(board, name)]
         assert found == ([where] if where else [])
+
+
+def test_a_pause_that_a_clock_ahead_of_ours_wrote_means_nothing_and_one_of_this_run_does():
+    one = wanted()
+    refused = [s.SubmitIntended(), s.SubmitRefused("Throttling", "slow", NOW + 90_000)]
+    board = board_with((one, refused), at=NOW + 80_000)
+    board.take_over(NOW)
+    board.schedule(one.key, NOW)
+    assert board.to_submit.next_at() == NOW
+    for event in (s.SubmitIntended(), s.SubmitRefused("Throttling", "slow", NOW + 60)):
+        board.apply(one.key, event, NOW)
+    board.schedule(one.key, NOW)
+    assert board.to_submit.next_at() == NOW + 60

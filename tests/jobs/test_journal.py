@@ -936,3 +936,11 @@ def test_damage_says_which_line_and_what_is_wrong_with_it(path):
     assert (caught.value.number, caught.value.exit_code) == (2, Exit.STATE)
     assert caught.value.reason == "is damaged: its check sum does not match it and the line before"
     assert JournalError("odd").hint == "", "no hint is better than one that helps nobody"
+
+
+def test_a_process_of_this_machine_that_is_gone_is_not_named(path):
+    """No process has a number this high."""
+    for host, said in ((socket.gethostname(), locks.NAMELESS), ("far-away", f"process {2**22 + 1} on far-away")):
+        raw, _ = encode(Line(1, NOW, "RunStarted", None, {"host": host, "pid": 2**22 + 1}), 0)
+        path.write_bytes(b"{}\n" + raw)
+        assert locks.holder(path) == said

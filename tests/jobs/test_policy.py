@@ -688,3 +688,12 @@ def test_a_post_that_left_late_is_looked_for_as_late():
     state = board.jobs[job.key].state
     assert policy.window_s(state, Limits(settle_s=180, post_timeout_s=60)) == 781
     assert policy.window_s(job.state, Limits(settle_s=180, post_timeout_s=60)) == 240
+
+
+def test_without_the_offset_of_its_submission_a_task_is_as_old_as_our_clock_says():
+    one = wanted()
+    board = board_with((one, [s.SubmitIntended(), s.SubmitAccepted("t1")]))
+    board.clock_offset_s = 3600.0
+    end = board.jobs[one.key].submitted_at + TASK_LIFE_S
+    assert judge(board, one.key, view("UNKNOWN"), end, LIMITS) is None
+    assert isinstance(judge(board, one.key, view("UNKNOWN"), end + 1, LIMITS), s.HeldForReview)

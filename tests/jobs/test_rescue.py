@@ -43,11 +43,6 @@ def test_two_rescued_lines_are_two_files(there):
     assert sorted(path.read_bytes() for path in there.iterdir()) == sorted([LINE, b"another\n"])
 
 
-def test_where_there_is_no_room_for_a_file_none_is_promised(there, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(there / "nowhere"))
-    assert rescue(LINE, there / "film" / "journal.jsonl") is None
-
-
 def test_a_line_that_could_not_be_written_leaves_no_file(there):
     """A file that looks like a rescue and holds nothing would be believed."""
     code = (
