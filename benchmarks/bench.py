@@ -121,7 +121,9 @@ sys.path.insert(0, "tests")
 import asyncio, tempfile
 from pathlib import Path
 from support import FakeClock, Shelf, WorldService, planned, wanted
-from wanbatch.engine import Engine, Work
+from wanbatch.engine import Engine
+from wanbatch.jobs.lanes import Lane
+from wanbatch.perform import Performer, Work
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.plan import Plan
 from wanbatch.jobs.policy import Limits
@@ -136,8 +138,9 @@ journal = Journal.open(Path(tempfile.mkdtemp()) / "journal.jsonl", clock.now())
 journal.record_all([(key, planned(one)) for key, one in wants.items()], clock.now())
 target = work_of(journal.board, wants, Plan(()), Path("."), keep=False).target
 work = Work({key: one.request for key, one in wants.items()}, target)
-limits = Limits(concurrency=1000, submit_rate=1e4, asks_at_once=200, downloads=100)
-engine = Engine(journal, service, shelf, clock, limits, lambda job, event: None)
+limits = Limits(asks_at_once=200, downloads=100)
+world = Performer({"": service}, shelf, clock, limits)
+engine = Engine(journal, world, lambda job, event: None, lanes=[Lane(at_once=1000, submit_rate=1e4)])
 """
 
 

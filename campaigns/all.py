@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rig
 
-CAMPAIGNS = ("order", "twice", "points", "plans", "fuzz", "kill")
+CAMPAIGNS = ("order", "twice", "points", "plans", "fuzz", "kill", "budget")
 BRIEF = {"order", "twice", "points", "plans", "kill"}
 """Those that know `--short`."""
 

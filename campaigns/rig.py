@@ -21,6 +21,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ SETTLE_S = 1.0
 LIFE_S = 150.0
 """No single process may take longer: longer than the longest wait for one answer (60 s), twice."""
 RULES = Rules(slots=20, submit_rate=1000, query_rate=1000, pending_s=0.02, render_s=0.3)
+STATE: ContextVar[Path] = ContextVar("state")
+"""Where what several runs share is kept: each piece of work has its own, or one would wait for another's tasks."""
 FAST = (
     "--yes", "--quiet", "--poll-interval", "0.1", "--settle", str(SETTLE_S),
     "--submit-rate", "1000", "--query-rate", "1000",
@@ -74,12 +77,14 @@ def arguments(what: str, runs: int, jobs: int = 4) -> argparse.Namespace:
 def environment() -> dict[str, str]:
     """Return the environment of every run: a key of the campaign's own, no proxy, nobody else's settings."""
     kept = {name: value for name, value in os.environ.items() if not foreign(name)}
-    return kept | {"DASHSCOPE_API_KEY": KEY, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+    state = STATE.get()
+    own = {"WANBATCH_STATE": str(state), "XDG_CONFIG_HOME": str(state)}
+    return kept | own | {"DASHSCOPE_API_KEY": KEY, "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def foreign(name: str) -> bool:
     """Say whether a variable could change what a run does."""
-    return name.startswith(("DASHSCOPE_", "WANBATCH_")) or name.upper().endswith("_PROXY")
+    return name.startswith(("DASHSCOPE_", "WANBATCH_", "XDG_")) or name.upper().endswith("_PROXY")
 
 
 def write_manifest(folder: Path, prompts: Sequence[str], on_absent: str = "hold") -> Path:
@@ -97,15 +102,23 @@ def run_words(manifest: Path, simulator: Simulator) -> list[str]:
     return [PROGRAM, "run", str(manifest), "--out", out, "--base-url", simulator.base_url, *FAST]
 
 
-async def life(words: Sequence[str], kill_after_s: float | None = None, deadline_s: float = LIFE_S) -> Ended:
-    """Run a program to its end, or kill it after a while. TimeoutError, and it is dead, when it takes too long."""
+async def life(
+    words: Sequence[str],
+    kill_after_s: float | None = None,
+    deadline_s: float = LIFE_S,
+    also: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run a program to its end, or kill it after a while. TimeoutError, and it is dead, when it takes too long.
+
+    `also` are variables of its environment beside those of every run.
+    """
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
         *words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(),
+        env=environment() | (also or {}),
     )
     assert process.stdout
     reading = asyncio.create_task(process.stdout.read())
@@ -280,6 +293,7 @@ async def in_parallel(work: Sequence[Callable[[Path], Awaitable[Verdict]]], jobs
 
 async def guarded(one: Callable[[Path], Awaitable[Verdict]], folder: Path) -> Verdict:
     """Do one piece of work; one that takes too long is a fault, not the end."""
+    STATE.set(folder / "state")
     try:
         return await one(folder)
     except TimeoutError:

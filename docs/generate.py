@@ -12,6 +12,10 @@ sys.path[:0] = [str(ROOT / "tests" / "jobs")]
 from table import markdown as transitions  # noqa: E402 - a table made by trying every event on every state
 
 from wanbatch.errors import Exit  # noqa: E402
+from wanbatch.jobs.seen import Kind  # noqa: E402
+from wanbatch.service import catalog  # noqa: E402
+from wanbatch.service.wire import kind_of  # noqa: E402
+from wanbatch.simulator.codes import FAILURES, REFUSALS  # noqa: E402
 
 
 def exit_codes() -> str:
@@ -22,9 +26,48 @@ def exit_codes() -> str:
     return "\n".join(["| code | means |", "|---|---|", *rows])
 
 
+def prices() -> str:
+    """Return the built-in price list as a table."""
+    rows = [
+        f"| `{row.region}` | {resolution} | {amount} {row.currency} | {row.date} |"
+        for row in catalog.price_rows()
+        for resolution, amount in row.per_second.items()
+    ]
+    return "\n".join(["| region | resolution | a second | read on |", "|---|---|---|---|", *rows])
+
+
+MEANS = {
+    Kind.RATE: "too fast: everybody pauses (`Retry-After` is heeded, an hour at most), then goes on more slowly",
+    Kind.ALLOCATION: "a quota that may come back or be spent: a pause, five times in a row at most; then as the next",
+    Kind.ACCOUNT: "nothing more is submitted by this account, exit code 6; what it is making is collected, unless "
+    "questions are refused too; the rest is untouched",
+    Kind.SCENE: "this scene fails; the others go on, exit code 3",
+    Kind.MODERATION: "this scene fails and is never sent again as it is; where the output was flagged, "
+    "`run.retries.moderation` may try further seeds",
+    Kind.SERVICE: "the service's own trouble: a submission with this answer is in doubt and looked up; a task that "
+    "failed by it is made again, `run.retries.service` times",
+}
+
+
+def refusals() -> str:
+    """Return what the documented error codes mean for a batch as a table."""
+    kinds = {code: kind_of(code) for code in FAILURES}
+    kinds |= {code: kind_of(code, refusal.status) for code, refusal in REFUSALS.items()}
+    rows = []
+    for kind, words in MEANS.items():
+        codes = ", ".join(f"`{code}`" for code, found in kinds.items() if found is kind)
+        rows.append(f"| {codes} | {words} |")
+    return "\n".join(["| code | what a run does |", "|---|---|", *rows])
+
+
 def filled(document: str) -> str:
     """Return a document with its generated parts as the code has them."""
-    parts = {"transitions": transitions().strip(), "exit codes": exit_codes()}
+    parts = {
+        "transitions": transitions().strip(),
+        "exit codes": exit_codes(),
+        "prices": prices(),
+        "refusals": refusals(),
+    }
     for name, text in parts.items():
         marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- /generated -->)", re.DOTALL)
         document = marks.sub(lambda match, text=text: f"{match[1]}\n{text}\n\n{match[2]}", document)
@@ -85,6 +128,8 @@ def manifest_page() -> str:
         PREFACE,
         fields("Top level", root, root),
         fields("`run`", properties["run"], root),
+        fields("`run.budget`", properties["run"]["properties"]["budget"], root),
+        fields("`run.retries`", properties["run"]["properties"]["retries"], root),
         fields("`defaults`", properties["defaults"], root),
         fields("A scene", scene, root),
         fields("A shot", shot, root),
@@ -94,8 +139,8 @@ def manifest_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Return every document that is generated, whole or in part, as it should be."""
-    design = ROOT / "DESIGN.md"
-    return {ROOT / "docs" / "manifest.md": manifest_page(), design: filled(design.read_text("utf-8"))}
+    parts = [ROOT / "DESIGN.md", ROOT / "docs" / "money.md"]
+    return {ROOT / "docs" / "manifest.md": manifest_page(), **{page: filled(page.read_text("utf-8")) for page in parts}}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ settings.load_profile("patient")
 CANARY = "sk-CANARY-6f1d2c4b9a8e7f35"
 """The key of every test. It must never be found in anything that a test writes or prints."""
 
+FOR_TESTS = ("WANBATCH_ACCEPT", "WANBATCH_STORIES", "WANBATCH_STORIES_SEED")
+"""Variables that speak to tests and not to the program."""
+
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 real_connect = socket.socket.connect
@@ -55,10 +58,14 @@ socket.getaddrinfo = guarded_getaddrinfo
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No home, no proxy, no key but the canary."""
-    for name in [name for name in os.environ if name.upper().endswith("_PROXY") or name.startswith("DASHSCOPE_")]:
-        monkeypatch.delenv(name)
+    own = ("DASHSCOPE_", "WANBATCH_", "XDG_")
+    for name in [name for name in os.environ if name.upper().endswith("_PROXY") or name.startswith(own)]:
+        if name not in FOR_TESTS:
+            monkeypatch.delenv(name)
     home = tmp_path_factory.getbasetemp() / "no-home"
     monkeypatch.setenv("HOME", str(home))
+    # Tests run side by side, and a port is soon another service's: the ledger of one is not the next one's.
+    monkeypatch.setenv("WANBATCH_STATE", str(tmp_path_factory.mktemp("state", numbered=True)))
     monkeypatch.setenv("DASHSCOPE_API_KEY", CANARY)
     monkeypatch.setenv("COLUMNS", "100")
     # A program that a test starts, and that is not told where the service is, finds nobody.

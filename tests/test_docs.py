@@ -1,11 +1,13 @@
 """The documents say what the code does: generated parts are fresh, and the README's commands work as printed."""
 
+import importlib
 import importlib.util
 import os
 import pty
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,11 @@ from wanbatch.errors import Exit
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+END = b"\x04"
+"""What Ctrl-D sends: the end of all answers."""
+NOBODY = "http://127.0.0.1:9/api/v1"
+DESIGN = (ROOT / "DESIGN.md").read_text("utf-8")
+TRACK = (ROOT / "docs" / "TRACK_RECORD.md").read_text("utf-8")
 
 
 def generated() -> dict[Path, str]:
@@ -44,6 +51,17 @@ def test_every_link_in_the_documents_leads_somewhere():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_the_design_names_every_room_and_none_that_is_not_there():
+    house = DESIGN.split("## 2. The house")[1].split("## 3.")[0]
+    rooms = {path.name for path in (ROOT / "wanbatch").rglob("*.py") if path.name != "__init__.py"}
+    verbs = {f"{verb}_.py" for verb in VERBS}
+    garden = {path.name for path in (ROOT / "wanbatch" / "simulator").glob("*.py")}
+    views = {path.name for path in (ROOT / "wanbatch" / "views").glob("*.py")}
+    named = set(re.findall(r"([a-z_0-9]+\.py)", house)) - {"test_house.py"}
+    assert named <= rooms
+    assert rooms - verbs - garden - views - {"common.py", "terminal.py", "wire.py"} <= named
+
+
 def commands(text: str) -> list[str]:
     """The indented lines that a reader would type."""
     return [line.strip() for line in re.findall(r"^    (wanbatch .+)$", text, re.MULTILINE)]
@@ -53,14 +71,14 @@ def test_the_readme_uses_known_verbs_only():
     assert {line.split()[1] for line in commands(README)} <= VERBS.keys()
 
 
-def typed(command: str, folder: Path, answers: bytes) -> tuple[int, str]:
+def typed(command: str, folder: Path, answers: bytes, url: str = NOBODY) -> tuple[int, str]:
     """Run a command at a terminal of its own, answer it, and return its exit code and all it printed."""
     ours, theirs = pty.openpty()
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    env.pop("DASHSCOPE_HTTP_BASE_URL")
+    env["DASHSCOPE_HTTP_BASE_URL"] = url
     child = subprocess.Popen(["sh", "-c", command], cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
-    os.write(ours, answers)
+    os.write(ours, answers + END)  # a question that the test did not expect ends the run, not the patience
     printed = b""
     while True:
         try:
@@ -74,13 +92,112 @@ def typed(command: str, folder: Path, answers: bytes) -> tuple[int, str]:
     return child.wait(), printed.decode()
 
 
-def test_the_readmes_first_steps_work_as_printed(tmp_path):
-    steps = [line for line in commands(README) if "import" not in line and line != "wanbatch run manifest.yaml"]
-    assert [line.split()[1] for line in steps] == ["init", "validate", "plan", "run"]
+def section(title: str) -> str:
+    """The README's part below a heading."""
+    (found,) = re.findall(rf"^## {title}\n(.+?)(?=^## |\Z)", README, re.DOTALL | re.MULTILINE)
+    return found
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The service that the README's commands find: a simulator in a hurry."""
+    command = [Path(sys.executable).parent / "wanbatch", "simulate", "--speed", "600"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    yield child.stdout.readline().strip()
+    child.terminate()
+    child.wait()
+    child.stdout.close()
+
+
+def hasty(folder: Path) -> None:
+    """Make the manifest that the README begins with."""
+    typed("wanbatch init", folder, b"")
+    hasten(folder)
+
+
+def hasten(folder: Path) -> None:
+    """Let a manifest's runs ask often: nobody waits for a simulator."""
+    with (folder / "manifest.yaml").open("a") as manifest:
+        manifest.write("run: {poll_interval_s: 0.1}\n")
+
+
+def test_the_readmes_first_steps_work_as_printed(tmp_path, url):
+    steps = [line for line in commands(section("Use it")) if "import" not in line]
+    assert [line.split()[1] for line in steps] == ["init", "validate", "plan", "run", "run"]
     for step in steps:
-        code, printed = typed(step, tmp_path, b"y\n")
+        code, printed = typed(step, tmp_path, b"y\n", url)
         assert code == 0, f"{step}: {printed}"
-    assert (tmp_path / "out" / "simulated" / "first-film" / "videos" / "lighthouse.mp4").is_file()
+        if "init" in step:
+            hasten(tmp_path)
+    for out in ("out/simulated/first-film", "out/first-film"):
+        assert (tmp_path / out / "videos" / "lighthouse.mp4").is_file()
+
+
+def test_the_readmes_words_about_money_are_what_is_printed_and_done(tmp_path, url):
+    hasty(tmp_path)
+    save, planned, capped, spend = commands(section("The money"))
+    code, printed = typed(save, tmp_path, b"", url)
+    (sentence,) = re.findall(r"^    (plan: .+)$", section("The money"), re.MULTILINE)
+    assert (code, sentence in printed.splitlines()) == (0, True), printed
+    code, printed = typed(capped.replace("13 CNY", "4 CNY"), tmp_path, b"", url)
+    assert code == 7, "a cap that is too small is reached"
+    code, printed = typed(planned, tmp_path, b"", url)
+    assert code == 7, "the plan no longer holds"
+    for command in (capped, save, planned, spend):
+        code, printed = typed(command, tmp_path, b"", url)
+        assert code == 0, f"{command}: {printed}"
+    assert "Submit?" not in printed
+
+
+def test_the_readmes_saved_plan_runs_without_a_question(tmp_path, url):
+    hasty(tmp_path)
+    save, planned, *_ = commands(section("The money"))
+    for command in (save, planned):
+        code, printed = typed(command, tmp_path, b"", url)
+        assert code == 0, f"{command}: {printed}"
+    assert (tmp_path / "out/first-film/videos/lighthouse.mp4").is_file()
+
+
+def test_the_readmes_unattended_run_and_doctor_work_as_printed(tmp_path, url):
+    hasty(tmp_path)
+    for command in commands(section("Unattended")):
+        code, printed = typed(command, tmp_path, b"", url)
+        assert code == 0, f"{command}: {printed}"
+    assert (tmp_path / "out/first-film/videos/lighthouse.mp4").is_file()
+
+
+def test_every_command_of_the_readme_is_in_a_part_that_is_run():
+    run = [line for title in ("Use it", "The money", "Unattended") for line in commands(section(title))]
+    assert sorted(run) == sorted(commands(README))
+
+
+def test_in_none_of_the_campaigns_a_scene_was_paid_twice_as_the_readme_says():
+    rows = re.findall(r"^\|.+\|$", TRACK.split("\n| campaign |")[1].split("\n\n")[0], re.MULTILINE)[1:]
+    twice = {row.split("|")[5].strip() for row in rows}
+    assert twice <= {"**0**", "–"}, twice
+
+
+def test_the_pages_name_only_flags_that_a_verb_has():
+    known = {flag for verb in VERBS for flag in flags(verb)}
+    for name in ("README.md", "docs/money.md", "docs/recipes.md", "docs/configuration.md"):
+        text = (ROOT / name).read_text("utf-8")
+        used = {
+            flag
+            for span in re.findall(r"`(wanbatch [^`]+|--[^`]+)`", text)
+            for flag in re.findall(r"--[a-z][a-z-]+", span)
+        }
+        assert used <= known | OTHERS, f"{name}: {used - known - OTHERS}"
+
+
+OTHERS = {"--user", "--wheel"}
+"""Flags of other programs."""
+
+
+def flags(verb: str) -> set[str]:
+    """All options of a verb."""
+    command = importlib.import_module(f"wanbatch.cli.{verb}_").command
+    commands = [command, *getattr(command, "commands", {}).values()]
+    return {opt for one in commands for param in one.params for opt in param.opts}
 
 
 def test_the_readmes_import_works_as_printed(tmp_path):

@@ -34,6 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_schemas_catalogue_starter_and_clip(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
+        "wanbatch/schemas/config.schema.json",
         "wanbatch/schemas/manifest.schema.json",
         "wanbatch/schemas/wan2.7-t2v.request.schema.json",
         "wanbatch/service/catalog.toml",

@@ -35,6 +35,15 @@ def sync_folder(folder: Path) -> None:
         opened.sync()
 
 
+def read_plain(path: Path) -> bytes:
+    """Return a plain file's content. Raises OSError, also for a pipe or a device, which could be read for ever."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        return file.read()
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file so that its name never stands for half of it. Raises OSError; then nothing is left."""
     with Folder.open(path.parent) as folder:

@@ -6,16 +6,18 @@ all jobs before it, writes it down. Being killed is the normal way to stop: ther
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 
+from wanbatch.errors import Exit
 from wanbatch.jobs import orphans, policy
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Action, Board, Job, claim
+from wanbatch.jobs.choose import select
 from wanbatch.jobs.journal import Journal, JournalError
+from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.orphans import Orphans, Withheld
-from wanbatch.jobs.policy import Halt, Limits
+from wanbatch.jobs.policy import Halt
 from wanbatch.jobs.rescue import rescue
 from wanbatch.jobs.seen import Seen
 from wanbatch.jobs.state import (
@@ -30,47 +32,20 @@ from wanbatch.jobs.state import (
     VideoMoved,
     Waiting,
 )
-from wanbatch.lookup import Service, Time, look_for_orphans, search
-from wanbatch.manifest.model import JobKey, Request
+from wanbatch.lookup import look_for_orphans
+from wanbatch.manifest.model import JobKey
+from wanbatch.money.till import NoTill, Till
+from wanbatch.perform import Performer, Work
 from wanbatch.service.download import Target
 
 POST_GRACE_S = 30.0
 """How long a POST in flight may take to answer after the first Ctrl-C; without an answer it stays in doubt."""
 
 
-class Fetcher(Protocol):
-    """What the engine asks of the output folder: `service.download.Downloader`, or a test's."""
-
-    def present(self, target: Target) -> saw.Saved | saw.NotSaved | None:
-        """Say whether the name is taken already."""
-
-    async def fetch(self, url: str, target: Target) -> saw.Saved | saw.NotSaved:
-        """Bring a video home."""
-
-
 Told = Callable[[Job, Event], None]
 """Called after each change of state, with the job as it is then."""
 Warned = Callable[[str], None]
 """Called with what is odd about the account and nobody's state."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a run is to do: the requests it may submit, and where each job's video goes.
-
-    A job that is not among `requests` is collected, whatever the service has of it, and never submitted.
-    """
-
-    requests: Mapping[JobKey, Request]
-    target: Callable[[Job], Target]
-    look_for_orphans: bool = True
-    """Whether to compare the account's task list with the journal before anything is submitted."""
-    copied: bool = False
-    """Whether the journal's file was copied or restored since its last line was written."""
-    elsewhere: frozenset[str] = frozenset()
-    """Tasks that the journals of other manifests have."""
-    doubts_only: bool = False
-    """Whether only what is in doubt is looked at: nothing is submitted, polled or downloaded."""
 
 
 Report = tuple[JobKey, Seen | BaseException] | Orphans | BaseException | None
@@ -83,26 +58,29 @@ class Engine:
     def __init__(
         self,
         journal: Journal,
-        service: Service,
-        downloader: Fetcher,
-        clock: Time,
-        limits: Limits,
+        world: Performer,
         told: Told,
         *,
+        lanes: Sequence[Lane] = (Lane(),),
+        till: Till | None = None,
         warned: Warned = lambda _message: None,
     ) -> None:
         self.journal = journal
         self.board: Board = journal.board
+        self.board.use(lanes)
         self.halted: Halt | None = None
         self.draining = False
         self.troubles: dict[JobKey, saw.NotSaved | saw.ReadFailed] = {}
         self.withheld: dict[JobKey, Withheld] = {}
         """Jobs that are not submitted in this run, since a task that nobody has may be theirs."""
         self._drain_until = float("inf")
-        self._service = service
-        self._downloader = downloader
-        self._clock = clock
-        self._limits = limits
+        self.refused: dict[str, Halt] = {}
+        """Accounts that were refused in this run, by lane."""
+        self._performer = world
+        self._services = world.services
+        self._till: Till = till or NoTill()
+        self._clock = world.clock
+        self._limits = world.limits
         self._told = told
         self._warned = warned
         self._orphans = Orphans()
@@ -123,7 +101,7 @@ class Engine:
         self._work = work
         self._seed()
         try:
-            while self.board.unfinished and not self._drained():
+            while self._unfinished() and not self._drained():
                 wake_at = self._start_what_may()
                 await self._judge_what_was_seen(wake_at)
         except JournalError as error:
@@ -145,6 +123,12 @@ class Engine:
             self._drain_until = self._clock.now() + POST_GRACE_S
             self._seen.put_nowait(None)
 
+    def _unfinished(self) -> bool:
+        """Say whether anything is left that this run may still do."""
+        if self._work.collect:
+            return self.board.unfinished
+        return self.board.checking or any(self.board.to_submit.values()) or self.board.doing[Action.SUBMIT] > 0
+
     def _drained(self) -> bool:
         waiting = self.board.doing[Action.SUBMIT] and self._clock.now() < self._drain_until
         return self.draining and not waiting
@@ -157,9 +141,9 @@ class Engine:
             self._schedule(key, float("-inf"))
         for key, job in self.board.jobs.items():
             if isinstance(job.state, InDoubt):
-                self.board.schedule(key, policy.settled_at(self.board, job, self._limits))
-            elif isinstance(job.state, Waiting | Cancelling | Rendered) and not self._work.doubts_only:
-                self.board.schedule(key, now)
+                self._schedule(key, policy.settled_at(self.board, job, self._limits))
+            elif isinstance(job.state, Waiting | Cancelling | Rendered):
+                self._schedule(key, now)
 
     def _check_first(self) -> None:
         """Let the account's task list be compared with the journal, if this run may submit at all."""
@@ -173,6 +157,8 @@ class Engine:
         """Put a job where it will be looked at, unless it may be the owner of a task that nobody has."""
         job = self.board.jobs[key]
         self.withheld.pop(key, None)
+        if not self._is_ours_to_do(job):
+            return
         if isinstance(job.state, Ready) and self.board.checking:
             self._unchecked.add(key)
             return
@@ -195,15 +181,32 @@ class Engine:
         """Start everything that may start now; return when to look again."""
         while not self.draining:
             now = self._clock.now()
-            selection = policy.select(self.board, now, self._limits)
+            selection = select(self.board, now, self._limits)
             for key, action in selection.todo:
-                if action is Action.SUBMIT:
-                    self._record(key, SubmitIntended(self._offset()))  # on disk before the POST
-                    self.board.last_submit_at = now
-                self._start(key, action)
+                if action is not Action.SUBMIT:
+                    self._start(key, action)
+                elif self._may_spend(key, selection.by[key], now):
+                    self._submit(key, selection.by[key], now)
             if not selection.todo:
                 return selection.wake_at
         return self._drain_until
+
+    def _may_spend(self, key: JobKey, lane: Lane, now: float) -> bool:
+        """Ask the till; what it refuses is not submitted now, or not in this run."""
+        job = self.board.jobs[key]
+        gate = self.board.gate(lane, job.model)
+        verdict = self._till.ask(job, gate.lane, now)
+        if isinstance(verdict, Halt):
+            self._halt(verdict)
+        elif verdict is not None:
+            gate.pause_until = max(gate.pause_until, verdict)
+        return verdict is None
+
+    def _submit(self, key: JobKey, lane: Lane, now: float) -> None:
+        """Intent on disk, then the POST."""
+        self._record(key, SubmitIntended(self._offset(lane.name), lane.name))
+        self.board.gate(lane, self.board.jobs[key].model).last_submit_at = now
+        self._start(key, Action.SUBMIT)
 
     def _start(self, key: JobKey, action: Action) -> None:
         """Give a job to a performer."""
@@ -216,9 +219,9 @@ class Engine:
         self._performers.add(performer)
         performer.add_done_callback(self._performers.discard)
 
-    def _offset(self) -> float | None:
+    def _offset(self, lane: str) -> float | None:
         """Return the service's clock minus ours, in seconds; None while no answer has shown it."""
-        offset = self._service.clock_offset_s
+        offset = self._services[lane].clock_offset_s
         return None if offset is None else round(offset, 1)
 
     async def _judge_what_was_seen(self, wake_at: float) -> None:
@@ -247,7 +250,7 @@ class Engine:
         """Write down what was seen of a job, and say when to look at it again."""
         now = self._clock.now()
         board = self.board
-        board.clock_offset_s = self._offset()
+        board.clock_offset_s = self._offset(board.jobs[key].lane)
         board.finish(key)
         event = policy.judge(board, key, seen, now, self._limits)
         if isinstance(seen, saw.Saved) and seen.aside:
@@ -259,18 +262,22 @@ class Engine:
         else:
             self.troubles.pop(key, None)
         board.note_oddity(key, policy.oddity(seen))
-        self._note_refusal(seen, event, now)
-        if halted := policy.halt(board, seen, now, self._limits):
-            self._halt(halted)
+        self._note_refusal(key, seen, event, now)
+        if halted := policy.halt(board, board.jobs[key], seen, now, self._limits):
+            self._halt_lane(board.jobs[key].lane, halted)
         look_at = policy.next_look(board, board.jobs[key], seen, now, self._limits)
-        if look_at is not None and self._is_ours_to_do(board.jobs[key]):
+        if look_at is not None:
             self._schedule(key, look_at)
 
     def _is_ours_to_do(self, job: Job) -> bool:
-        """Say whether this run goes on with a job."""
-        if self._work.doubts_only:
-            return isinstance(job.state, InDoubt)
-        return job.key in self._work.requests or not isinstance(job.state, Ready)
+        """Say whether this run goes on with a job: a task is asked for only on the lane that it was sent by."""
+        if isinstance(job.state, Ready):
+            return job.key in self._work.requests and not self._work.doubts_only
+        if job.lane not in self._services or (job.lane in self.refused and self.refused[job.lane].at_once):
+            return False
+        if isinstance(job.state, Rendered) and not self._work.collect:
+            return False
+        return isinstance(job.state, InDoubt) or not self._work.doubts_only
 
     def _note_move(self, key: JobKey, path: str, aside: str) -> None:
         """The download moved an earlier video aside: its own job says so before the new one takes the name."""
@@ -278,24 +285,41 @@ class Engine:
         if owner:
             self._record(owner.key, VideoMoved(aside))
 
-    def _note_refusal(self, seen: Seen, event: Event | None, now: float) -> None:
-        """A refusal that will be tried again is everybody's pause: the account's rate is one for all scenes."""
+    def _note_refusal(self, key: JobKey, seen: Seen, event: Event | None, now: float) -> None:
+        """A refusal that will be tried again is a pause for every scene: the account's rate is one for all."""
         board = self.board
         if isinstance(seen, saw.NotSent):
             board.unsent_since = board.unsent_since or now
         elif isinstance(seen, saw.Accepted | saw.Refused | saw.Unknown):
             board.unsent_since = None
+        job = board.jobs[key]
+        gate = board.gate_of(job)
+        if gate is None:
+            return
         if isinstance(event, SubmitRefused) and event.retry_at is not None:
-            board.refusals_in_a_row += 1
-            board.pause_until = max(board.pause_until, event.retry_at)
+            kind = seen.kind if isinstance(seen, saw.Refused) else None
+            gate.refused(kind, event.code, board.open_at[job.lane, job.model], event.retry_at)
         elif isinstance(event, SubmitAccepted):
-            board.refusals_in_a_row = 0
+            gate.accepted()
+
+    def _halt_lane(self, lane: str, halted: Halt) -> None:
+        """One account is refused: the others go on. The last one, or what is not the account's, ends the run."""
+        if halted.exit_code is not Exit.ACCOUNT:
+            self._halt(halted)
+            return
+        known = self.refused.get(lane)
+        self.refused[lane] = halted if known is None or halted.at_once else known
+        if not self.board.close_lane(lane):
+            self._halt(halted)
+        elif known is None:
+            self._warned(f"account {lane or 'of the environment'}: {halted.message}; the other accounts go on")
 
     def _halt(self, halted: Halt) -> None:
         """Submit nothing more; with `at_once`, ask nothing more either."""
         if self.halted is None or halted.at_once:
             self.halted = halted
         self.board.close()
+        self._seen.put_nowait(None)  # it may be the till that refused, with nothing in flight to wake the loop
         if halted.at_once:
             self.drain()
 
@@ -312,6 +336,9 @@ class Engine:
             for other in list(self.withheld):  # its task may be the one that held them back
                 self._schedule(other, now)
         self._told(self.board.jobs[key], event)
+        unwritten = self._till.note(self.board.jobs[key])
+        if unwritten is not None:
+            self._halt(unwritten)
 
     def _rescue(self, key: JobKey, event: SubmitAccepted, error: JournalError) -> None:
         """Keep a task id that the journal could not take, and say it in the error."""
@@ -337,51 +364,17 @@ class Engine:
     async def _perform(self, key: JobKey, action: Action) -> None:
         """Do one thing with the world and report what was seen. A bug is reported too, and ends the run."""
         try:
-            self._seen.put_nowait((key, await self._see(key, action)))
+            seen = await self._performer.see(self.board.jobs[key], action, self.board, self._work)
+            self._seen.put_nowait((key, seen))
         except Exception as bug:  # noqa: BLE001 - it is raised again by the loop
             self._seen.put_nowait((key, bug))
-
-    async def _see(self, key: JobKey, action: Action) -> Seen:
-        """Do one thing with the world; return what was seen."""
-        job = self.board.jobs[key]
-        if action is Action.SUBMIT:
-            return await self._service.submit(self._work.requests[key])
-        if action is Action.RECONCILE:
-            return await search(job, self.board, self._service, self._clock, self._limits, self._work.elsewhere)
-        assert job.task_id, "only jobs with a task are asked about"
-        if action is Action.FETCH:
-            return await self._fetch(job, job.task_id)
-        if action is Action.CANCEL:
-            return await self._cancel(job.task_id)
-        return await self._service.task(job.task_id)
 
     async def _look_for_orphans(self, models: Sequence[str]) -> None:
         """Compare the task list with the journal, and report what was found. A bug is reported too."""
         try:
             elsewhere = self._work.elsewhere
-            found = await look_for_orphans(models, self.board, self._service, self._clock, self._limits, elsewhere)
+            accounts = {lane.name: self._services[lane.name] for lane in self.board.lanes}
+            found = await look_for_orphans(models, self.board, accounts, self._clock, self._limits, elsewhere)
             self._seen.put_nowait(replace(found, copied=self._work.copied))
         except Exception as bug:  # noqa: BLE001 - it is raised again by the loop
             self._seen.put_nowait(bug)
-
-    async def _cancel(self, task_id: str) -> Seen:
-        """Cancel, then ask: the answer to a cancel says only that it was heard."""
-        heard = await self._service.cancel(task_id)
-        if isinstance(heard, saw.ReadFailed):
-            return heard
-        return saw.CancelAnswered(not heard, await self._service.task(task_id))
-
-    async def _fetch(self, job: Job, task_id: str) -> Seen:
-        """Ask the task for a fresh signed URL (it is never stored), then bring the video home."""
-        target = self._work.target(job)
-        present = self._downloader.present(target)
-        if present is not None:
-            return present
-        view = await self._service.task(task_id)
-        if isinstance(view, saw.ReadFailed):
-            return view
-        if view.status == "UNKNOWN":
-            return saw.NotSaved(saw.Lost.GONE, "the service no longer knows the task")
-        if not view.video_url:
-            return saw.NotSaved(saw.Lost.RETRY, f"the task is {view.status} and shows no video")
-        return await self._downloader.fetch(view.video_url, target)

@@ -4,7 +4,8 @@ Performs; what the answers mean is `jobs.reconcile`'s and `jobs.orphans`' to say
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from wanbatch.jobs import orphans
@@ -86,10 +87,23 @@ async def search(
 async def look_for_orphans(
     models: Sequence[str],
     board: Board,
-    service: Service,
+    services: Mapping[str, Service],
     clock: Time,
     limits: Limits,
     elsewhere: frozenset[str] = frozenset(),
+) -> Orphans:
+    """Compare the task list of every account with the journal; nobody's tasks are those that it has not."""
+    looks = [look_for_orphans_of(one, models, board, clock, limits, elsewhere) for one in services.values()]
+    found = list(zip(services, await asyncio.gather(*looks), strict=True))
+    return Orphans(
+        tuple(replace(orphan, lane=lane) for lane, one in found for orphan in one.known),
+        tuple(replace(orphan, lane=lane) for lane, one in found for orphan in one.dark),
+        tuple(failure for _, one in found for failure in one.failed),
+    )
+
+
+async def look_for_orphans_of(
+    service: Service, models: Sequence[str], board: Board, clock: Time, limits: Limits, elsewhere: frozenset[str]
 ) -> Orphans:
     """Read the task list once for each model, and ask the prompts of tasks that nobody has, here or `elsewhere`."""
     rows: list[saw.Row] = []

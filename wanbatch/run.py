@@ -3,34 +3,36 @@
 Puts rooms together; asks nobody, prints nothing and reads no environment.
 """
 
-import asyncio
 import contextlib
 import json
 import os
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from wanbatch.clock import Clock
-from wanbatch.engine import Engine, Told, Warned, Work
+from wanbatch.engine import Engine, Told
 from wanbatch.errors import Exit
 from wanbatch.jobs import shelf
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.folder import move
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.plan import Kind, Plan
-from wanbatch.jobs.policy import TASK_LIFE_S, Limits
+from wanbatch.jobs.policy import TASK_LIFE_S
 from wanbatch.jobs.seen import Lost, NotSaved
 from wanbatch.jobs.state import Done, Event, HeldForReview, Planned, VideoMissing, VideoMoved
 from wanbatch.manifest.model import JobKey, Wanted
-from wanbatch.service import client, download
-from wanbatch.service.account import Account
+from wanbatch.perform import Work
+from wanbatch.service import download
 
 
-def prepare(journal: Journal, plan: Plan, wanted: Mapping[JobKey, Wanted], folder: Path, now: float) -> None:
+def untold(_job: Job, _event: Event) -> None:
+    """Tell nobody."""
+
+
+def prepare(
+    journal: Journal, plan: Plan, wanted: Mapping[JobKey, Wanted], folder: Path, now: float, told: Told = untold
+) -> None:
     """Do what the plan needs before the loop: write down new jobs, notice missing videos, bring back old ones."""
     board = journal.board
     events: list[tuple[JobKey, Event]] = []
@@ -43,11 +45,13 @@ def prepare(journal: Journal, plan: Plan, wanted: Mapping[JobKey, Wanted], folde
             if entry.kind is Kind.HELD:
                 events.append((entry.key, HeldForReview(entry.reason)))
     journal.record_all(events, now)
+    for key, event in events:
+        told(board.jobs[key], event)
     for entry in plan.of(Kind.RESTORE):
-        restore(journal, board.jobs[entry.key], folder, now)
+        restore(journal, board.jobs[entry.key], folder, now, told)
 
 
-def restore(journal: Journal, job: Job, folder: Path, now: float) -> None:
+def restore(journal: Journal, job: Job, folder: Path, now: float, told: Told = untold) -> None:
     """Give an earlier video its name back: the scene is again as it was, and nothing is paid twice."""
     assert isinstance(job.state, Done)
     final = shelf.final_path(job.stem)
@@ -56,8 +60,10 @@ def restore(journal: Journal, job: Job, folder: Path, now: float) -> None:
         aside = shelf.superseded_path(owner.stem, owner.key.digest, lambda path: (folder / path).exists())
         move(folder, final, aside)
         journal.record(owner.key, VideoMoved(aside), now)
+        told(journal.board.jobs[owner.key], VideoMoved(aside))
     move(folder, job.state.path, final)
     journal.record(job.key, VideoMoved(final), now)
+    told(journal.board.jobs[job.key], VideoMoved(final))
 
 
 def work_of(
@@ -158,57 +164,3 @@ def codes(plan: Plan, engine: Engine | None) -> set[Exit]:
     if plan.submissions and not found:
         found.add(Exit.RUNNING)  # not everything wanted is on disk, and running again is the cure
     return found
-
-
-class Drive:
-    """The engine with its sessions and signals. `signal` is the one that ended it, if one did."""
-
-    def __init__(
-        self,
-        journal: Journal,
-        folder: Path,
-        limits: Limits,
-        told: Told,
-        *,
-        warned: Warned = lambda _message: None,
-        allowed_hosts: frozenset[str] = frozenset(),
-    ) -> None:
-        self.journal = journal
-        self.folder = folder
-        self.limits = limits
-        self.told = told
-        self.warned = warned
-        self.allowed_hosts = allowed_hosts
-        self.engine: Engine | None = None
-        self.signal: signal.Signals | None = None
-
-    async def run(self, account: Account, work: Work, clock: Clock) -> Engine:
-        """Run the engine to its end, or to the first signal; a second one ends the process's loop at once."""
-        asks = client.Spacing(self.limits.ask_rate, clock.now)
-        service = client.Client(account, asks=asks, post_timeout_s=self.limits.post_timeout_s, now=clock.now)
-        hosts = self.allowed_hosts | {urlsplit(account.base_url).hostname or ""}  # a relay may serve the videos too
-        async with service, download.session(allowed_hosts=hosts) as bare:
-            downloader = download.Downloader(self.folder, bare, loopback=account.is_loopback, allowed_hosts=hosts)
-            self.engine = Engine(self.journal, service, downloader, clock, self.limits, self.told, warned=self.warned)
-            loop = asyncio.get_running_loop()
-            main = asyncio.current_task()
-            assert main
-            before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-            heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # nohup stays so
-            for number in heeded:
-                loop.add_signal_handler(number, self._signaled, number, main)
-            try:
-                await self.engine.run(work)
-            finally:
-                for number in heeded:
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, before[number])
-            return self.engine
-
-    def _signaled(self, number: signal.Signals, main: "asyncio.Task[Engine]") -> None:
-        """First: start nothing more. Second: out, which is safe, since every state is on disk already."""
-        assert self.engine
-        if self.signal is not None:
-            main.cancel()
-        self.signal = self.signal or number
-        self.engine.drain()

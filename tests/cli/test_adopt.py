@@ -31,7 +31,10 @@ def test_a_deleted_journal_pays_nothing_again_and_names_the_task_to_adopt(in_tmp
         assert run(sim, path) == 8
         said = capsys.readouterr().err
         assert f"alley  held  task {task} of the account shows its pr" in said
-        assert "wanbatch: 1 scene was not submitted: it may be made and paid for already (price unknown)\n" in said
+        assert (
+            "wanbatch: 1 scene was not submitted: it may be made and paid for already (3.00 CNY at prices of 2026-08"
+            in said
+        )
         assert f"  if none is: wanbatch run {path} --base-url {sim.base_url} --yes --ignore-orphans\n" in said
         adopt = f"wanbatch adopt {path} {task} --as alley"
         assert f"  if it is its video: {adopt}\n" in said

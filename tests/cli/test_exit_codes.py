@@ -75,7 +75,7 @@ def test_6_the_account_is_refused_and_one_request_is_enough_to_know(in_tmp, monk
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-invalid")
     with service(QUICK) as sim:
         assert run(sim, write_manifest(in_tmp, "alley", "roof", "cellar")) == 6
-        assert requests(sim) == {"list": 1, "create": 1}
+        assert requests(sim) == {"limits": 1, "list": 1, "create": 1}
     said = capsys.readouterr().err
     assert "wanbatch: the service refuses the account: InvalidApiKey: " in said
     assert "sk-invalid" not in said

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from support import NOW, FakeClock, Shelf, WorldService, planned, wanted
 
 from wanbatch.cli.adopt_ import adoption
-from wanbatch.engine import Engine, Work
+from wanbatch.engine import Engine
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Job
 from wanbatch.jobs.journal import Journal, JournalError, read
+from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.plan import plan
 from wanbatch.jobs.policy import Limits
 from wanbatch.jobs.state import (
@@ -39,6 +40,7 @@ from wanbatch.jobs.state import (
     Waiting,
 )
 from wanbatch.manifest.model import Wanted
+from wanbatch.perform import Performer, Work
 from wanbatch.run import work_of
 from wanbatch.simulator.rules import Rules
 from wanbatch.simulator.world import World
@@ -60,6 +62,10 @@ class Stage:
         self.elsewhere: frozenset[str] = frozenset()
         self.copied = False
         self.warned: list[str] = []
+        self.lanes = [Lane()]
+        self.services: dict[str, WorldService] = {}
+        self.till = None
+        self.collect = True
 
     @property
     def path(self) -> Path:
@@ -77,6 +83,7 @@ class Stage:
             work = replace(
                 work_of(journal.board, {one.key: one for one in wants}, todo, self.folder, keep=False),
                 copied=self.copied,
+                collect=self.collect,
                 elsewhere=self.elsewhere,
             )
 
@@ -85,9 +92,8 @@ class Stage:
                 if meanwhile:
                     meanwhile(job, event)
 
-            self.engine = Engine(
-                journal, self.service, self.shelf, self.clock, limits or Limits(), told, warned=self.warned.append
-            )
+            world = Performer(self.services or {"": self.service}, self.shelf, self.clock, limits or Limits())
+            self.engine = Engine(journal, world, told, lanes=self.lanes, till=self.till, warned=self.warned.append)
             asyncio.run(self.engine.run(work))
             return self.engine
 
@@ -136,7 +142,8 @@ def test_the_cap_holds_and_is_used_to_the_full(tmp_path):
 
 def test_submissions_and_questions_keep_to_the_rates(tmp_path):
     stage = Stage(tmp_path, Rules(slots=100))
-    stage.run(scenes(60), Limits(concurrency=60, asks_at_once=1))
+    stage.lanes = [Lane(at_once=60)]
+    stage.run(scenes(60), Limits(asks_at_once=1))
     stats = stage.world.stats()
     assert stats["throttled"] == 0
     assert stats["peak_submits_per_s"] <= 5
@@ -153,8 +160,9 @@ def test_a_service_that_refuses_beyond_its_cap_only_slows_the_run_down(tmp_path)
 
 def test_a_service_that_queues_beyond_its_cap_is_waited_for(tmp_path):
     stage = Stage(tmp_path, Rules(slots=1, render_s=600))
+    stage.lanes = [Lane(at_once=10)]
     wants = scenes(10)
-    stage.run(wants, Limits(concurrency=10))
+    stage.run(wants)
     assert all(isinstance(stage.state(one), Done) for one in wants)
 
 
@@ -426,7 +434,7 @@ def test_when_the_journal_fails_the_answers_still_on_their_way_are_kept_too(tmp_
     try:
         Journal._write = full
         with pytest.raises(JournalError) as caught:
-            stage.run(wants, Limits(submit_rate=1000.0))
+            stage.run(wants)
     finally:
         Journal._write = real
     paid = [task for tasks in stage.accepted.values() for task in tasks]
@@ -647,7 +655,8 @@ def test_only_what_is_in_doubt_is_looked_at_when_nothing_else_is_asked_for(tmp_p
 
     stage.run(wants, meanwhile=leave)
     with Journal.open(stage.path, stage.clock.now()) as journal:
-        engine = Engine(journal, stage.service, stage.shelf, stage.clock, Limits(), lambda _job, _event: None)
+        world = Performer({"": stage.service}, stage.shelf, stage.clock, Limits())
+        engine = Engine(journal, world, lambda _job, _event: None)
         asyncio.run(engine.run(Work({}, Engine._no_target, doubts_only=True)))
     assert [type(stage.state(one)) for one in wants] == [Waiting, Waiting, Ready]
     assert stage.shelf.saved == {}
@@ -655,8 +664,9 @@ def test_only_what_is_in_doubt_is_looked_at_when_nothing_else_is_asked_for(tmp_p
 
 def test_ten_thousand_scenes_and_a_thousand_tasks_in_flight(tmp_path):
     stage = Stage(tmp_path, Rules(slots=1000, submit_rate=10_000, query_rate=100_000))
+    stage.lanes = [Lane(at_once=1000, submit_rate=1000.0)]
     wants = scenes(1500)
-    stage.run(wants, Limits(concurrency=1000, submit_rate=1000, asks_at_once=200, downloads=100))
+    stage.run(wants, Limits(asks_at_once=200, downloads=100))
     assert len(stage.shelf.saved) == 1500
     assert stage.world.stats()["max_open"]["all"] > 900
 
@@ -729,13 +739,14 @@ def test_two_models_are_two_lanes_with_one_post_in_flight_each(tmp_path):
         assert request.model not in in_flight
         in_flight.append(request.model)
         most = max(most, len(in_flight))
-        for _ in range(100):  # longer than the clock stands still
+        for _ in range(20):
             await asyncio.sleep(0)
         in_flight.remove(request.model)
         return await submit(request)
 
     stage.service.submit = watched
-    stage.run(wants, Limits(submit_rate=1e6))
+    stage.lanes = [Lane(submit_rate=1e6)]
+    stage.run(wants)
     assert all(isinstance(stage.state(one), Done) for one in wants)
     assert most == 2
 

@@ -46,7 +46,7 @@ from jobs.histories import seen
 from support import HEADERS, NOW, headers_of, wanted
 
 from wanbatch.cli.adopt_ import adoption
-from wanbatch.engine import Engine, Work
+from wanbatch.engine import Engine
 from wanbatch.errors import WanbatchError
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Board, Job
@@ -70,7 +70,8 @@ from wanbatch.jobs.state import (
     SubmitIntended,
     TaskAdopted,
 )
-from wanbatch.manifest.model import JobKey, Request, Wanted
+from wanbatch.manifest.model import JobKey, Request, Wanted, text_hash
+from wanbatch.perform import Performer, Work
 from wanbatch.run import COPIED_S, prepare, with_withheld, work_of
 from wanbatch.service import wire
 from wanbatch.service.download import Downloader, Stopped, Target
@@ -504,7 +505,7 @@ class Story(RuleBasedStateMachine):
         client = Client(self.network, clock, lambda: journal.board, posting)
         carrier = Carrier(self.folder, self.network, clock)
         limits = Limits(concurrency=3, on_absent=self.on_absent)
-        engine = Engine(journal, client, carrier, clock, limits, told, warned=self.warned)
+        engine = Engine(journal, Performer({"": client}, carrier, clock, limits), told, warned=self.warned)
         return engine
 
     def warned(self, message: str) -> None:
@@ -581,8 +582,7 @@ class Story(RuleBasedStateMachine):
         """A stranger's task is taken in one case only: nobody could tell it from ours, and ours does not exist."""
         task = self.network.world._tasks[event.task_id]
         assert isinstance(event, TaskAdopted), "a stranger's task was the answer to a POST"
-        one = next(one for one in self.wants().values() if one.key == job.key)
-        assert (task.order.model, task.order.prompt) == (one.request.model, one.request.prompt)
+        assert (task.order.model, text_hash(task.order.prompt)) == (job.model, job.prompt_hash)
         intents = self.books.intents[job.key]
         near = [intent for intent in intents if -EARLY_S <= task.submitted - intent.at <= WINDOW_S + 1]
         made = [one.letter.task_id for one in near if one.letter and one.letter.task_id]

@@ -105,7 +105,12 @@ def test_a_job_is_looked_at_where_its_state_belongs(events, where):
     one = wanted()
     board = board_with((one, events))
     board.schedule(one.key, NOW + 50)
-    found = [name for name in ("to_submit", "to_ask", "to_fetch") if one.key in getattr(board, name)]
+    agendas = {
+        "to_submit": board.to_submit.get(one.request.model, ()),
+        "to_ask": board.to_ask,
+        "to_fetch": board.to_fetch,
+    }
+    found = [name for name, agenda in agendas.items() if one.key in agenda]
     assert found == ([where] if where else [])
     assert board.unfinished == (where is not None)
     board.start(one.key, Action.POLL)
@@ -118,16 +123,17 @@ def test_a_ready_job_waits_for_its_own_time():
     one = wanted()
     board = board_with((one, [s.SubmitIntended(), s.SubmitRefused("x", "y", NOW + 60)]))
     board.schedule(one.key, float("-inf"))
-    assert board.to_submit.next_at() == NOW + 60
+    assert board.to_submit[one.request.model].next_at() == NOW + 60
 
 
 def test_a_model_is_busy_while_its_post_is_in_flight():
     one = wanted()
     board = board_with((one, [s.SubmitIntended()]))
+    gate = board.gate(board.lanes[0], one.request.model)
     board.start(one.key, Action.SUBMIT)
-    assert board.submitting == {one.request.model}
+    assert gate.submitting
     board.finish(one.key)
-    assert board.submitting == set()
+    assert not gate.submitting
     assert board.doing[Action.SUBMIT] == 0
 
 
@@ -180,7 +186,8 @@ def test_a_job_is_on_one_agenda_at_a_time():
         if event:
             board.apply(one.key, event, NOW)
         board.schedule(one.key, NOW)
-        found = [name for name in ("to_submit", "to_ask", "to_fetch") if one.key in getattr(board, name)]
+        agendas = {"to_submit": board.to_submit[one.request.model], "to_ask": board.to_ask, "to_fetch": board.to_fetch}
+        found = [name for name, agenda in agendas.items() if one.key in agenda]
         assert found == ([where] if where else [])
 
 
@@ -190,8 +197,8 @@ def test_a_pause_that_a_clock_ahead_of_ours_wrote_means_nothing_and_one_of_this_
     board = board_with((one, refused), at=NOW + 80_000)
     board.take_over(NOW)
     board.schedule(one.key, NOW)
-    assert board.to_submit.next_at() == NOW
+    assert board.to_submit[one.request.model].next_at() == NOW
     for event in (s.SubmitIntended(), s.SubmitRefused("Throttling", "slow", NOW + 60)):
         board.apply(one.key, event, NOW)
     board.schedule(one.key, NOW)
-    assert board.to_submit.next_at() == NOW + 60
+    assert board.to_submit[one.request.model].next_at() == NOW + 60

@@ -24,7 +24,9 @@ from wanbatch import __version__, disk
 from wanbatch.errors import Exit
 from wanbatch.jobs import journal as journals
 from wanbatch.jobs import lock as locks
+from wanbatch.jobs.folder import manifests_of
 from wanbatch.jobs.journal import Journal, JournalError, JournalLocked, Line, encode, read
+from wanbatch.jobs.repair import content_of
 from wanbatch.jobs.state import (
     HeldForReview,
     IllegalTransition,
@@ -258,7 +260,7 @@ def test_a_later_format_is_refused_in_words(path):
     path.write_bytes(raw)
     with pytest.raises(JournalError, match=r"written by wanbatch 9\.9\.0 in format 2; this one reads 1") as caught:
         Journal.open(path, NOW)
-    assert "upgrade" in caught.value.hint
+    assert "newer wanbatch" in caught.value.hint
     assert path.read_bytes() == raw
 
 
@@ -944,3 +946,10 @@ def test_a_process_of_this_machine_that_is_gone_is_not_named(path):
         raw, _ = encode(Line(1, NOW, "RunStarted", None, {"host": host, "pid": 2**22 + 1}), 0)
         path.write_bytes(b"{}\n" + raw)
         assert locks.holder(path) == said
+
+
+@pytest.mark.parametrize("look", [read, content_of, manifests_of])
+def test_a_pipe_in_the_journals_place_is_an_error_and_no_wait(look, tmp_path):
+    os.mkfifo(tmp_path / "journal.jsonl")
+    with pytest.raises((JournalError, OSError), match="no plain file"):
+        look(tmp_path / "journal.jsonl")

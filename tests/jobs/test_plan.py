@@ -6,7 +6,8 @@ import pytest
 from support import NOW, board_with, planned, wanted
 
 from wanbatch.jobs import state as s
-from wanbatch.jobs.plan import Cost, Entry, Kind, Plan, money, plan, sentence, tell
+from wanbatch.jobs.board import Board
+from wanbatch.jobs.plan import Cost, Entry, Kind, Plan, about, money, plan, sentence, takes_s, tell, typical_s
 
 A, B = wanted(), wanted(prompt="another", resolution="1080P")
 FINAL = "videos/alley.mp4"
@@ -183,24 +184,123 @@ def some(kind: Kind, *costs: Cost | None) -> tuple[Entry, ...]:
 
 def test_money_is_summed_by_currency_with_the_oldest_date_and_says_what_it_does_not_know():
     dollars = Cost(Decimal("0.5"), "USD", "2026-07-01")
-    assert money(some(Kind.NEW, PRICE, PRICE)) == "6.00 CNY at prices of 2026-08-15"
-    assert money(some(Kind.NEW, PRICE, dollars)) == "3.00 CNY + 0.50 USD at prices of 2026-07-01"
-    assert money(some(Kind.NEW, PRICE, None, None)) == "3.00 CNY at prices of 2026-08-15, 2 of unknown price"
+    assert money(some(Kind.NEW, PRICE, PRICE)) == "6.00 CNY at prices of 2026-08"
+    assert money(some(Kind.NEW, PRICE, dollars)) == "3.00 CNY + 0.50 USD at prices of 2026-07"
+    assert money(some(Kind.NEW, PRICE, None, None)) == "3.00 CNY at prices of 2026-08, 2 of unknown price"
     assert money(some(Kind.NEW, None)) == "price unknown"
+
+
+def test_a_fraction_of_a_cent_is_not_rounded_away():
+    list_price = Cost(Decimal("0.43006"), "USD", "2026-07-01")
+    assert money(some(Kind.NEW, list_price)) == "0.43006 USD at prices of 2026-07"
 
 
 def test_a_plan_is_one_sentence():
     entries = (*some(Kind.NEW, PRICE), *some(Kind.STALE, PRICE), *some(Kind.DONE, None, None), *some(Kind.HELD, None))
     assert sentence(Plan(entries)) == (
-        "plan: 2 to submit, 1 of them stale (10 s, 6.00 CNY at prices of 2026-08-15), 2 done, 1 held"
+        "plan: 2 to submit (10 s, 6.00 CNY at prices of 2026-08, 1 of them stale), 2 done, 1 held"
     )
     assert sentence(Plan(some(Kind.NEW, None))) == "plan: 1 to submit (5 s, price unknown)"
     assert sentence(Plan(())) == "plan: nothing"
     others = [Kind.IN_FLIGHT, Kind.FETCH, Kind.RESTORE, Kind.DONE, Kind.KEPT, Kind.FAILED, Kind.HELD]
     said = sentence(Plan(tuple(e for kind in others for e in some(kind, None))))
     assert said == (
-        "plan: 1 in flight, 1 to download, 1 to restore, 1 done, 1 changed but kept, 1 failed, 1 held"
+        "plan: 1 in flight, 1 to download, 1 to restore, 1 done, 1 stale but kept, 1 failed, 1 held"
     )  # fmt: skip
+
+
+def test_what_is_paid_already_is_what_was_made():
+    every = Plan(tuple(e for kind in Kind for e in some(kind, PRICE)))
+    assert [entry.kind for entry in every.paid] == [Kind.FETCH, Kind.RESTORE, Kind.DONE]
+
+
+# --- time ---
+
+
+def made_in(board: Board, scene: str, seconds: float, at: float = NOW, times: dict[str, str] | None = None) -> None:
+    """Let a task be made in so many seconds."""
+    one = wanted(scene)
+    board.apply(one.key, planned(one), at)
+    board.apply(one.key, s.SubmitIntended(), at)
+    board.apply(one.key, s.SubmitAccepted(f"task-{scene}"), at)
+    board.apply(one.key, s.TaskSucceeded(END, times=times or {}), at + seconds)
+
+
+def test_how_long_a_task_takes_is_the_median_of_those_that_were_made():
+    board = board_with((wanted("sent"), SENT), (wanted("failed"), [*SENT[:1], s.SubmitRefused("x", "y")]))
+    assert typical_s(board) is None, "nothing was made yet"
+    for nth, seconds in enumerate([300, 60, 90]):
+        made_in(board, f"scene-{nth}", seconds)
+    assert typical_s(board) == 90
+
+
+def test_only_the_latest_tasks_say_how_long_one_takes():
+    board = Board()
+    for nth in range(120):
+        made_in(board, f"long-ago-{nth}", 900, NOW - 100_000 + nth)
+    for nth in range(51):
+        made_in(board, f"lately-{nth}", 60, NOW + nth)
+    assert typical_s(board) == 60
+
+
+def test_a_task_that_was_collected_the_next_day_did_not_take_a_day():
+    board = Board()
+    times = {"submit_time": "2026-11-22 23:58:30.500", "end_time": "2026-11-23 00:01:00.000"}
+    made_in(board, "night", 40_000, times=times)
+    assert typical_s(board) == 149.5
+    board = Board()
+    made_in(board, "fast-clock", 20, times=times)
+    assert typical_s(board) == 20, "a simulator's time runs faster than ours"
+    board = Board()
+    made_in(board, "odd", 77, times={"submit_time": "yesterday", "end_time": "now"})
+    assert typical_s(board) == 77
+
+
+def test_a_run_takes_as_long_as_its_slots_need():
+    board = Board()
+    made_in(board, "made", 100)
+    new = tuple(Entry(wanted(f"n{nth}").key, Kind.NEW, "", 5, PRICE, model="m") for nth in range(7))
+    assert takes_s(Plan(new), board, NOW, at_once=5) == 200
+    assert takes_s(Plan(new), board, NOW, at_once=1) == 700
+    assert takes_s(Plan(new), board, NOW, at_once=0) == 700, "a cap of nothing would never end"
+    other = tuple(Entry(wanted(f"o{nth}").key, Kind.STALE, "", 5, PRICE, model="other") for nth in range(12))
+    assert takes_s(Plan((*new, *other)), board, NOW, at_once=5) == 300, "each model id has slots of its own"
+
+
+def test_what_is_in_flight_takes_only_what_is_left_of_it():
+    board = board_with((A, SENT), at=NOW)
+    made_in(board, "made", 100)
+    flying = Plan((Entry(A.key, Kind.IN_FLIGHT, "", 5, None, model="m"),))
+    assert takes_s(flying, board, NOW + 31, at_once=5) == 70
+    assert takes_s(flying, board, NOW + 500, at_once=5) == 0
+    new = Entry(B.key, Kind.NEW, "", 5, PRICE, model="m")
+    assert takes_s(Plan((*flying.entries, new)), board, NOW + 31, at_once=1) == 170
+    assert takes_s(Plan((*flying.entries, new)), board, NOW + 500, at_once=1) == 100, "what is late is no credit"
+
+
+def test_nothing_is_said_of_the_time_where_nothing_was_learnt_or_nothing_is_to_be_made():
+    board = Board()
+    new = Plan(some(Kind.NEW, PRICE))
+    assert takes_s(new, board, NOW, at_once=5) is None
+    made_in(board, "made", 100)
+    assert takes_s(Plan(some(Kind.DONE, PRICE)), board, NOW, at_once=5) is None
+    assert sentence(Plan(some(Kind.DONE, PRICE)), None) == "plan: 1 done"
+    assert sentence(Plan(some(Kind.DONE, PRICE)), 840) == "plan: 1 done; about 14 min"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "less than a minute"), (29, "less than a minute"), (31, "about 1 min"), (119 * 60, "about 119 min"),
+     (125 * 60, "about 2 h 05 min"), (599 * 60, "about 9 h 59 min"), (601 * 60, "about 10 h")],
+)  # fmt: skip
+def test_a_time_that_is_guessed_is_said_no_finer_than_it_is_known(seconds, said):
+    assert about(seconds) == said
+
+
+def test_an_entry_knows_whose_quota_it_counts_in():
+    assert entry().model == A.request.model
+    gone = plan([], board_with((A, SENT)), {}, NOW, keep_changed=False, price=lambda _request: None)
+    assert gone.entries[0].model == A.request.model
 
 
 def test_the_words_for_what_a_run_would_do_are_what_scripts_look_for():

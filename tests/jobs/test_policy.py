@@ -1,5 +1,7 @@
 """What may start, and what an observation means: never too much at once, never twice, never asleep for ever."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -10,10 +12,12 @@ from wanbatch.jobs import policy
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs import state as s
 from wanbatch.jobs.board import Action, Board, Job
-from wanbatch.jobs.policy import TASK_LIFE_S, Limits, judge, next_look, select
+from wanbatch.jobs.choose import LOOK_AHEAD, Selection, select
+from wanbatch.jobs.lanes import Gate, Lane
+from wanbatch.jobs.policy import TASK_LIFE_S, Limits, judge, next_look
 from wanbatch.jobs.seen import Kind, Lost
 
-LIMITS = Limits(concurrency=3, downloads=2, asks_at_once=2, submit_rate=5.0)
+LIMITS = Limits(concurrency=3, downloads=2, asks_at_once=2)
 URL = "https://oss.example/v.mp4?Expires=1800050000&Signature=x"
 
 
@@ -59,13 +63,13 @@ ANSWERS: dict[Action, list[saw.Seen]] = {
 class Run:
     """A run in which the draw decides who comes back, and with what."""
 
-    def __init__(self, draw, limits: Limits) -> None:
+    def __init__(self, draw, limits: Limits, lanes: list[Lane]) -> None:
         self.draw, self.limits, self.now = draw, limits, NOW
         self.board = board_with(*((one, []) for one in MANY))
-        self.board.pause_until = NOW
+        self.board.use(lanes)
         for one in MANY:
             self.board.schedule(one.key, float("-inf"))
-        self.submitted: list[float] = []
+        self.submitted: dict[Gate, float] = {}
         self.tasks = 0
 
     def step(self) -> bool:
@@ -73,9 +77,10 @@ class Run:
         self.check(selection)
         for key, action in selection.todo:
             if action is Action.SUBMIT:
-                self.board.apply(key, s.SubmitIntended(), self.now)
-                self.board.last_submit_at = self.now
-                self.submitted.append(self.now)
+                lane = selection.by[key]
+                gate = self.board.gate(lane, self.board.jobs[key].model)
+                self.board.apply(key, s.SubmitIntended(lane=lane.name), self.now)
+                gate.last_submit_at = self.submitted[gate] = self.now
             self.board.start(key, action)
         self.within_the_caps()
         if selection.todo:
@@ -94,28 +99,34 @@ class Run:
         event = judge(self.board, key, seen, self.now, self.limits)
         if event is not None:
             self.board.apply(key, event, self.now)
+        gate = self.board.gate_of(self.board.jobs[key])
         if isinstance(event, s.SubmitRefused) and event.retry_at is not None:
-            self.board.pause_until = event.retry_at
+            gate.refused(getattr(seen, "kind", None), event.code, 0, event.retry_at)
+        elif isinstance(event, s.SubmitAccepted):
+            gate.accepted()
         self.board.note_oddity(key, policy.oddity(seen))
         look_at = next_look(self.board, self.board.jobs[key], seen, self.now, self.limits)
         if look_at is not None:
             assert look_at >= self.now
             self.board.schedule(key, look_at)
 
-    def check(self, selection: policy.Selection) -> None:
+    def check(self, selection: Selection) -> None:
         board, now = self.board, self.now
         keys = [key for key, _ in selection.todo]
         assert len(set(keys)) == len(keys)
         assert not set(keys) & set(board.busy)
         assert selection.wake_at > now
-        for key in [key for key, action in selection.todo if action is Action.SUBMIT]:
-            job = board.jobs[key]
+        leaving = [key for key, action in selection.todo if action is Action.SUBMIT]
+        assert set(leaving) == set(selection.by)
+        prompts = [board.jobs[key].prompt_hash for key in leaving]
+        prompts += [other.prompt_hash for other in board.jobs.values() if isinstance(other.state, s.InDoubt)]
+        assert not {board.jobs[key].prompt_hash for key in leaving} & {p for p in prompts if prompts.count(p) > 1}
+        for key in leaving:
+            job, gate = board.jobs[key], board.gate(selection.by[key], board.jobs[key].model)
             assert isinstance(job.state, s.Ready)
-            assert now >= max(job.state.not_before, board.pause_until)
-            assert not self.submitted or now - self.submitted[-1] >= 0.999 / self.limits.submit_rate
-            others = [other for other in board.jobs.values() if isinstance(other.state, s.InDoubt)]
-            assert job.prompt_hash not in {other.prompt_hash for other in others}
-            assert job.model not in {board.jobs[k].model for k, a in board.busy.items() if a is Action.SUBMIT}
+            assert now >= max(job.state.not_before, gate.pause_until)
+            assert now - self.submitted.get(gate, float("-inf")) >= 0.999 / gate.rate
+            assert not gate.submitting
         if not selection.todo:
             until = min(selection.wake_at, now + 10**9)
             for moment in (now + 1e-3, (now + until) / 2, until - 1e-3):
@@ -124,14 +135,16 @@ class Run:
 
     def within_the_caps(self) -> None:
         board = self.board
-        assert board.open_tasks <= self.limits.concurrency
+        assert self.limits.concurrency is None or board.open_tasks <= self.limits.concurrency
+        assert all(board.open_at[lane.name, model] <= lane.at_once for lane in board.lanes for model in board.to_submit)
         assert board.open_tasks == sum(isinstance(j.state, s.InDoubt | s.Waiting | s.Cancelling)
                                        for j in board.jobs.values())  # fmt: skip
         doing = list(board.busy.values())
         assert doing.count(Action.FETCH) <= self.limits.downloads
         asks = (Action.POLL, Action.RECONCILE, Action.CANCEL)
-        assert sum(action in asks for action in doing) <= self.limits.asks_at_once
-        posting = [board.jobs[key].model for key, action in board.busy.items() if action is Action.SUBMIT]
+        assert sum(action in asks for action in doing) <= self.limits.asks_at_once * len(board.lanes)
+        sent = [board.jobs[key] for key, action in board.busy.items() if action is Action.SUBMIT]
+        posting = [(job.lane, job.model) for job in sent]
         assert len(set(posting)) == len(posting)
 
 
@@ -139,12 +152,13 @@ class Run:
 @given(st.data())
 def test_a_run_keeps_within_its_limits_and_never_oversleeps(data):
     limits = Limits(
-        concurrency=data.draw(st.integers(1, 6)),
+        concurrency=data.draw(st.none() | st.integers(1, 6)),
         downloads=data.draw(st.integers(1, 3)),
         asks_at_once=data.draw(st.integers(1, 4)),
         on_absent=data.draw(st.sampled_from(["hold", "resubmit"])),
     )
-    run = Run(data.draw, limits)
+    caps = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    run = Run(data.draw, limits, [Lane(f"lane{n}", cap) for n, cap in enumerate(caps)])
     for _ in range(120):
         if not run.step():
             left = [job.state for job in run.board.jobs.values() if isinstance(job.state, s.InDoubt | s.Waiting)]
@@ -183,7 +197,7 @@ def test_a_job_behind_a_blocked_one_is_not_slept_over():
     board.schedule(doubtful.key, NOW + 180)
     board.schedule(twin.key, NOW)
     board.schedule(later.key, NOW)
-    assert select(board, NOW + 10, LIMITS) == policy.Selection((), NOW + 20)
+    assert select(board, NOW + 10, LIMITS) == Selection((), {}, NOW + 20)
     assert select(board, NOW + 20, LIMITS).todo == ((later.key, Action.SUBMIT),)
 
 
@@ -220,13 +234,14 @@ def test_a_look_at_a_hundred_thousand_jobs_touches_a_few(blocked):
             board.apply(one, s.SubmitIntended(), NOW)
             board.apply(one, s.SubmitAccepted(f"t{number}"), NOW)
         board.schedule(one, NOW)
+    board.use([Lane(at_once=2000)])
     if blocked:
-        board.submitting.add(template.request.model)
-    agendas = (board.to_submit, board.to_ask, board.to_fetch)
+        board.doubtful_prompts[planned(template).outline["prompt"]] += 1
+    agendas = (board.to_submit[template.request.model], board.to_ask, board.to_fetch)
     for agenda in agendas:
         agenda._entries = Touched(agenda._entries)
     select(board, NOW, Limits(concurrency=2000))
-    assert sum(agenda._entries.touched for agenda in agendas) <= 20 + policy.LOOK_AHEAD + 10
+    assert sum(agenda._entries.touched for agenda in agendas) <= 20 + LOOK_AHEAD + 10
 
 
 def test_a_closed_board_submits_nothing_more():
@@ -234,7 +249,7 @@ def test_a_closed_board_submits_nothing_more():
     board.schedule(job.key, NOW)
     board.close()
     board.schedule(job.key, NOW)
-    assert select(board, NOW, LIMITS) == policy.Selection((), float("inf"))
+    assert select(board, NOW, LIMITS) == Selection((), {}, float("inf"))
     assert not board.unfinished
 
 
@@ -456,6 +471,68 @@ def test_the_next_look_at_a_running_task_is_rarer_the_older_it_is():
         assert next_look(board, job, view("RUNNING"), now, LIMITS) == now + wait
 
 
+def slot_wanted(*lasted: float, lane: Lane = Lane(), model: str = "wan2.7-t2v") -> tuple[Board, Job]:  # noqa: B008
+    """A task that is still made, others of its kind that took so long, and a scene that waits for the slot."""
+    board, job = job_in("Waiting")
+    board.use([lane])
+    for number, span in enumerate(lasted):
+        one = wanted(f"made-{number}")
+        board.apply(one.key, planned(one), NOW)
+        for event, at in [(s.SubmitIntended(), NOW), (s.SubmitAccepted(f"m{number}"), NOW)]:
+            board.apply(one.key, event, at)
+        board.apply(one.key, s.TaskSucceeded(NOW + 1e5), NOW + span)
+    one = wanted("next", model=model)
+    board.apply(one.key, planned(one), NOW)
+    board.schedule(one.key, NOW)
+    return board, job
+
+
+def asked_after(board: Board, job: Job, limits: Limits = LIMITS) -> list[float]:
+    """At which ages a task that never ends is asked about in its first ten minutes, in seconds."""
+    ages, age = [], 0.0
+    while age < 600:
+        age = next_look(board, job, view("RUNNING"), job.submitted_at + age, limits) - job.submitted_at
+        ages.append(round(age, 3))
+    return ages
+
+
+def test_a_slot_that_a_scene_waits_for_is_looked_at_often_from_when_the_task_may_end():
+    ages = asked_after(*slot_wanted(72.0, 55.0))
+    assert ages[:3] == [15, 30, 45]
+    assert ages[3:7] == [49.5, 50.5, 51.5, 52.5]
+    assert asked_after(*slot_wanted(60.0), Limits(poll_interval_s=40.0))[:3] == [40, 54, 56.667]
+
+
+def test_a_long_task_is_asked_about_no_more_often_than_it_is_worth():
+    assert asked_after(*slot_wanted(400.0))[23:26] == [360, 366.667, 373.333]
+    assert asked_after(*slot_wanted(900.0)) == asked_after(*job_in("Waiting"))
+    board, job = slot_wanted(60.0)
+    assert next_look(board, job, view("RUNNING"), job.submitted_at + 600, LIMITS) == job.submitted_at + 630
+
+
+def test_an_account_with_many_tasks_keeps_three_quarters_of_its_rate():
+    ages = asked_after(*slot_wanted(60.0, lane=Lane(at_once=50, ask_rate=20.0)))
+    assert ages[3:6] == [55, 65, 75]
+    crowd = slot_wanted(60.0, lane=Lane(at_once=1000, ask_rate=20.0))
+    assert asked_after(*crowd) == asked_after(*job_in("Waiting"))
+
+
+@pytest.mark.parametrize("why", ["nothing waits", "another model waits", "nothing was made", "not this run's account"])
+def test_a_slot_that_nobody_waits_for_is_not_worth_a_question_more(why):
+    board, job = slot_wanted(*(() if why == "nothing was made" else (60.0,)))
+    if why == "nothing waits":
+        board.close()
+    if why == "another model waits":
+        board, job = slot_wanted(60.0, model="wan2.7-t2v-2026-06-12")
+    if why == "not this run's account":
+        board.use([Lane("another")])
+    assert asked_after(board, job) == [15.0 * n for n in range(1, 41)]
+
+
+def test_what_a_clock_that_was_set_back_says_of_a_task_is_not_believed():
+    assert slot_wanted(-5.0)[0].lasted == {}
+
+
 def test_an_unanswered_question_is_asked_again_later_and_later():
     board, job = job_in("Waiting")
     failed = saw.ReadFailed(Kind.RATE, "Throttling", "")
@@ -495,22 +572,66 @@ def test_a_rendered_video_is_fetched_at_once():
 
 
 def test_a_refused_account_ends_the_run_and_a_refused_scene_does_not():
-    board, _ = job_in("InDoubt")
-    halted = policy.halt(board, saw.Refused(Kind.ACCOUNT, "Arrearage", "pay"), NOW, LIMITS)
+    board, job = job_in("InDoubt")
+    halted = policy.halt(board, job, saw.Refused(Kind.ACCOUNT, "Arrearage", "pay"), NOW, LIMITS)
     assert (halted.exit_code, halted.at_once) == (Exit.ACCOUNT, False)
-    halted = policy.halt(board, saw.ReadFailed(Kind.ACCOUNT, "InvalidApiKey", "no"), NOW, LIMITS)
+    halted = policy.halt(board, job, saw.ReadFailed(Kind.ACCOUNT, "InvalidApiKey", "no"), NOW, LIMITS)
     assert (halted.exit_code, halted.at_once) == (Exit.ACCOUNT, True)
     for seen in (saw.Refused(Kind.SCENE, "x", ""), saw.ReadFailed(Kind.RATE, "x", ""), saw.Accepted("t")):
-        assert policy.halt(board, seen, NOW, LIMITS) is None
+        assert policy.halt(board, job, seen, NOW, LIMITS) is None
 
 
 def test_a_service_that_cannot_be_reached_is_tried_for_a_while():
-    board, _ = job_in("InDoubt")
-    assert policy.halt(board, saw.NotSent("no network"), NOW, LIMITS) is None
+    board, job = job_in("InDoubt")
+    assert policy.halt(board, job, saw.NotSent("no network"), NOW, LIMITS) is None
     board.unsent_since = NOW
-    assert policy.halt(board, saw.NotSent("no network"), NOW + 299, LIMITS) is None
-    halted = policy.halt(board, saw.NotSent("no network"), NOW + 300, LIMITS)
+    assert policy.halt(board, job, saw.NotSent("no network"), NOW + 299, LIMITS) is None
+    halted = policy.halt(board, job, saw.NotSent("no network"), NOW + 300, LIMITS)
     assert (halted.exit_code, halted.at_once) == (Exit.RUNNING, True)
+
+
+def test_a_quota_that_stays_refused_is_the_account_s_and_not_the_rate_s():
+    board, job = job_in("InDoubt")
+    refused = saw.Refused(Kind.ALLOCATION, "Throttling.AllocationQuota", "no")
+    gate = board.gate_of(job)
+    for _ in range(LIMITS.allocations):
+        assert policy.halt(board, job, refused, NOW, LIMITS) is None
+        gate.refused(Kind.ALLOCATION, refused.code, 0, NOW)
+    assert policy.halt(board, job, refused, NOW, LIMITS).exit_code is Exit.ACCOUNT
+    gate.accepted()
+    assert policy.halt(board, job, refused, NOW, LIMITS) is None
+
+
+def test_a_lane_that_is_full_or_paused_leaves_the_job_to_the_next_one():
+    wants = [wanted(name) for name in ("a", "b", "c", "d")]
+    board = board_with(*((one, []) for one in wants))
+    lanes = [Lane("full", at_once=1), Lane("paused"), Lane("free", at_once=2), Lane("without", models=frozenset())]
+    board.use(lanes)
+    board.apply(wants[0].key, s.SubmitIntended(lane="full"), NOW)
+    board.gate(lanes[1], wants[0].request.model).pause_until = NOW + 30
+    for one in wants:
+        board.schedule(one.key, NOW)
+    chosen = select(board, NOW, Limits())
+    assert chosen.by == {wants[1].key: lanes[2]}  # one POST in flight for each lane and model
+    assert (wants[0].key, Action.RECONCILE) in chosen.todo
+    board.apply(wants[1].key, s.SubmitIntended(lane="free"), NOW)
+    board.start(wants[1].key, Action.SUBMIT)
+    assert select(board, NOW, Limits()).by == {}
+    assert select(board, NOW + 30, Limits()).by == {wants[2].key: lanes[1]}
+
+
+def test_a_model_that_no_account_of_the_run_has_is_not_waited_for():
+    one = wanted()
+    board = board_with((one, []))
+    board.use([Lane("old", models=frozenset({"other"}))])
+    board.schedule(one.key, NOW)
+    assert not board.unfinished
+    board.use([Lane("new"), Lane("newer")])
+    board.schedule(one.key, NOW)
+    assert board.close_lane("new")
+    assert board.unfinished
+    assert not board.close_lane("newer")
+    assert not board.unfinished
 
 
 def test_only_odd_answers_are_counted():
@@ -544,13 +665,14 @@ def test_a_deadline_is_a_day_after_the_submission_or_the_end_of_the_url_if_that_
 
 def test_the_limits_are_those_that_the_documents_name():
     assert Limits() == Limits(
-        concurrency=5, downloads=4, submit_rate=5.0, ask_rate=20.0, asks_at_once=20, poll_interval_s=15.0,
-        settle_s=180.0, post_timeout_s=60.0, on_absent="hold", attempts=3, fetches=5, unreachable_s=300.0,
+        concurrency=None, downloads=4, asks_at_once=20, poll_interval_s=15.0, settle_s=180.0, post_timeout_s=60.0,
+        on_absent="hold", attempts=3, allocations=5, fetches=5, unreachable_s=300.0,
     )  # fmt: skip
+    assert Lane() == Lane("", at_once=5, submit_rate=5.0, ask_rate=20.0, models=None)
     assert policy.TASK_LIFE_S == 24 * 3600
 
 
-@pytest.mark.parametrize(("blocked", "found"), [(63, 1), (64, 0)])
+@pytest.mark.parametrize(("blocked", "found"), [(64, 1), (65, 0)])
 def test_a_look_past_twins_that_wait_goes_so_far_and_no_further(blocked, found):
     doubtful, free = wanted("doubtful", prompt="same"), wanted("free", prompt="other")
     twins = [wanted(f"s{number}", prompt="same") for number in range(blocked)]
@@ -581,7 +703,7 @@ def test_who_is_busy_counts_in_the_cap():
         assert chosen.todo == ((wants[1].key, action), (wants[2].key, action))
         for key, _ in chosen.todo:
             board.start(key, action)
-        assert select(board, NOW, limits) == policy.Selection((), float("inf")), "full: somebody must come back first"
+        assert select(board, NOW, limits) == Selection((), {}, float("inf")), "full: somebody must come back first"
 
 
 def test_a_run_wakes_for_what_comes_later_if_one_place_is_free_and_only_then():
@@ -595,22 +717,24 @@ def test_a_run_wakes_for_what_comes_later_if_one_place_is_free_and_only_then():
         board = board_with((busy, events), (later, theirs))
         board.schedule(later.key, NOW + 10)
         board.start(busy.key, action)
-        assert select(board, NOW, limits) == policy.Selection((), NOW + 10)
+        assert select(board, NOW, limits) == Selection((), {}, NOW + 10)
         full = Limits(downloads=1, asks_at_once=1)
-        assert select(board, NOW, full) == policy.Selection((), float("inf"))
+        assert select(board, NOW, full) == Selection((), {}, float("inf"))
 
 
 def test_submissions_are_spaced_to_the_rate_and_wait_for_a_slot_of_the_cap():
     open_, ready = wanted("open"), wanted("ready")
     board = board_with((open_, [s.SubmitIntended(), s.SubmitAccepted("t1")]), (ready, []))
     board.schedule(ready.key, NOW)
-    board.last_submit_at = NOW
-    assert select(board, NOW, Limits(submit_rate=4.0)) == policy.Selection((), NOW + 0.25)
-    assert select(board, NOW + 0.25, Limits(submit_rate=4.0)).todo == ((ready.key, Action.SUBMIT),)
-    assert select(board, NOW, Limits(concurrency=1)) == policy.Selection((), float("inf")), "the service is full"
-    assert select(board, NOW + 60, Limits(concurrency=1)) == policy.Selection((), float("inf"))
-    board.pause_until = NOW + 7
-    assert select(board, NOW + 1, LIMITS) == policy.Selection((), NOW + 7)
+    board.use([Lane(submit_rate=4.0)])
+    gate = board.gate(board.lanes[0], ready.request.model)
+    gate.last_submit_at = NOW
+    assert select(board, NOW, Limits()) == Selection((), {}, NOW + 0.25)
+    assert select(board, NOW + 0.25, Limits()).todo == ((ready.key, Action.SUBMIT),)
+    assert select(board, NOW, Limits(concurrency=1)) == Selection((), {}, float("inf")), "the service is full"
+    assert select(board, NOW + 60, Limits(concurrency=1)) == Selection((), {}, float("inf"))
+    gate.pause_until = NOW + 7
+    assert select(board, NOW + 1, LIMITS) == Selection((), {}, NOW + 7)
 
 
 def test_a_backoff_is_the_same_each_time_and_another_for_each_job():
@@ -697,3 +821,25 @@ def test_without_the_offset_of_its_submission_a_task_is_as_old_as_our_clock_says
     end = board.jobs[one.key].submitted_at + TASK_LIFE_S
     assert judge(board, one.key, view("UNKNOWN"), end, LIMITS) is None
     assert isinstance(judge(board, one.key, view("UNKNOWN"), end + 1, LIMITS), s.HeldForReview)
+
+
+def test_the_age_of_a_task_counts_by_the_service_s_clock():
+    one = wanted()
+    board = board_with((one, [s.SubmitIntended(100.0), s.SubmitAccepted("t1")]))
+    job = board.jobs[one.key]
+    board.clock_offset_s = 400.0
+    assert policy.age(board, job, job.submitted_at + 50) == 350
+    assert policy.age(board, replace(job, submitted_at=None, clock_offset_s=None), NOW) == 0
+
+
+@pytest.mark.parametrize(("inherited", "then", "now", "found"), [
+    (False, None, None, False), (True, None, 0.0, True), (True, 0.0, None, True), (True, 0.0, 0.0, False),
+])  # fmt: skip
+def test_a_doubt_is_untimed_only_if_a_dead_process_left_it_and_a_clock_is_not_known(inherited, then, now, found):
+    one = wanted()
+    board = board_with((one, [s.SubmitIntended(then)]))
+    board.clock_offset_s = now
+    if inherited:
+        board.take_over(NOW)
+    assert policy.untimed(board, one.key, board.jobs[one.key].state) == found
+    assert policy.window_s(board.jobs[one.key].state, Limits(post_timeout_s=1.0, settle_s=0.0)) == 1.0

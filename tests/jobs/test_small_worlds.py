@@ -20,7 +20,8 @@ from support import NOW, planned, wanted
 
 from wanbatch.jobs import seen as saw
 from wanbatch.jobs.board import Action, Board
-from wanbatch.jobs.policy import Limits, judge, next_look, select
+from wanbatch.jobs.choose import select
+from wanbatch.jobs.policy import Limits, judge, next_look
 from wanbatch.jobs.reconcile import EARLY_S, Doubt, may_be
 from wanbatch.jobs.state import Event, Held, InDoubt, Ready, SubmitIntended, TaskAdopted, Waiting
 from wanbatch.manifest.model import JobKey, Wanted

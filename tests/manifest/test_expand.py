@@ -1,6 +1,7 @@
 """From manifest data to requests: defaults, seeds that never change, the body of the documented example."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from support import manifest, request, scene, wanted
 
 from wanbatch.manifest import expand
 from wanbatch.manifest.model import RunSettings
+from wanbatch.money.amount import Cap
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "manifest.schema.json").read_text("utf-8"))
 FIELDS = SCHEMA["properties"]["scenes"]["items"]["properties"]
@@ -20,9 +22,19 @@ def test_the_built_in_values_are_the_defaults_that_the_schema_states():
 
 
 def test_the_run_settings_are_the_defaults_that_the_schema_states():
-    stated = {name: field["default"] for name, field in SCHEMA["properties"]["run"]["properties"].items()}
-    assert expand.run_settings({}) == RunSettings(**stated)
-    assert expand.run_settings({"concurrency": 2}).concurrency == 2
+    fields = SCHEMA["properties"]["run"]["properties"]
+    stated = {name: field["default"] for name, field in fields.items() if "default" in field}
+    retries = {f"{name}_retries": field["default"] for name, field in fields["retries"]["properties"].items()}
+    assert expand.run_settings({}) == RunSettings(**stated, **retries)
+
+
+def test_the_run_settings_are_read_into_values():
+    budget = {"per_day": "100 CNY", "per_run": "4.50 USD"}
+    data = {"concurrency": 2, "budget": budget, "accounts": ["main"], "retries": {"moderation": 1, "service": 0}}
+    read = expand.run_settings(data)
+    assert read.concurrency == 2
+    assert set(read.budget) == {Cap("day", Decimal(100), "CNY"), Cap("run", Decimal("4.5"), "USD")}
+    assert (read.accounts, read.moderation_retries, read.service_retries) == (("main",), 1, 0)
 
 
 def test_a_scene_value_wins_over_the_defaults_and_these_over_the_built_in_one():
@@ -155,3 +167,18 @@ def test_a_scene_becomes_one_take_whose_key_holds_the_digest():
     assert (made.key.scene, made.key.take) == ("alley", 1)
     assert made.key.digest == made.request.digest()[:12]
     assert made.take is take
+
+
+MODELS = ["wan2.7-t2v", "wan2.7-t2v-2026-06-12", "wan2.7-t2v-2026-04-25"]
+
+
+def test_scenes_are_spread_over_several_models_by_their_ids_alone():
+    data = {"prompt": "p", "duration": 5, "resolution": "720P"}
+    ids = [f"s{number}" for number in range(300)]
+    spread = {name: expand.scene({"id": name, **data}, {"models": MODELS}).model for name in ids}
+    assert all(70 <= list(spread.values()).count(model) <= 130 for model in MODELS)
+    assert spread == {name: expand.scene({"id": name, **data}, {"models": MODELS[::-1]}).model for name in ids}
+    two = {name: expand.scene({"id": name, **data}, {"models": MODELS[:2]}).model for name in ids}
+    assert all(two[name] == spread[name] for name in ids if spread[name] != MODELS[2]), "only the third's share moves"
+    own = expand.scene({"id": "a", "model": MODELS[1], **data}, {"models": MODELS[:1]})
+    assert own.model == MODELS[1]

@@ -24,7 +24,14 @@ GONE = object()
 WITHOUT_DEFAULT = {
     "/properties/name": "the file's stem",
     "/properties/run": "its fields have their own",
+    "/properties/run/properties/concurrency": "what each account lets through",
+    "/properties/run/properties/budget": "no cap",
+    "/properties/run/properties/budget/properties/per_run": "no cap",
+    "/properties/run/properties/budget/properties/per_day": "no cap",
+    "/properties/run/properties/accounts": "the account of the environment",
+    "/properties/run/properties/retries": "its fields have their own",
     "/properties/defaults": "its fields have their own",
+    "/properties/defaults/properties/models": "one model",
     "/properties/defaults/properties/resolution": "must be said: it decides the price",
     "/properties/defaults/properties/duration": "must be said with a prompt",
     "/properties/defaults/properties/negative_prompt": "not sent",
@@ -170,15 +177,22 @@ def test_every_example_and_default_is_accepted_where_it_stands(field: Any) -> No
     assert [error.message for value in stated for error in here.iter_errors(value)] == []
 
 
+def shared_defaults() -> list[tuple[str, Any]]:
+    """The defaults' fields that a scene has too; several models are for many scenes and not for one."""
+    return [
+        (name, field) for name, field in MANIFEST["properties"]["defaults"]["properties"].items() if name != "models"
+    ]
+
+
 def test_a_scene_and_the_defaults_state_the_same_default() -> None:
     scene = MANIFEST["properties"]["scenes"]["items"]["properties"]
-    for name, field in MANIFEST["properties"]["defaults"]["properties"].items():
+    for name, field in shared_defaults():
         assert field.get("default") == scene[name].get("default"), name
 
 
 def test_the_defaults_accept_exactly_what_a_scene_accepts() -> None:
     told = {"$ref", "description", "default", "examples"}
-    for name, field in MANIFEST["properties"]["defaults"]["properties"].items():
+    for name, field in shared_defaults():
         assert field["$ref"] == f"#{SCENE}/properties/{name}"
         assert field.keys() <= told
 
@@ -244,7 +258,9 @@ def used(value: Any, node: Any, at: str = "") -> Iterator[str]:
 
 def test_everything_yaml_uses_every_field_of_the_language() -> None:
     everything = load((ROOT / "manifests" / "everything.yaml").read_text(encoding="utf-8"))
-    fields = {at for at in PLACES if not at.endswith("/items")}
+    fields = {
+        at for at in PLACES if not at.endswith(("/items", "/accounts", "/defaults/properties/models"))
+    }  # accounts are the user's
     assert fields - set(used(everything, MANIFEST)) == set()
 
 
@@ -271,6 +287,9 @@ def test_everything_yaml_uses_every_field_of_the_language() -> None:
         ("run/concurrency", 1000),
         ("run/poll_interval_s", 0.05),
         ("run/settle_s", 0),
+        ("run/budget", {"per_run": "0.50 USD", "per_day": "100 CNY"}),
+        ("run/accounts", ["all"]),
+        ("run/retries", {"moderation": 0, "service": 10}),
         ("x-anything", [None, {"a": 1}]),
     ],
     ids=named,
@@ -299,7 +318,16 @@ REFUSED = [
     ("name", "a" * 61, "name", "maxLength"),
     ("name", 7, "name", "type"),
     ("run", [], "run", "type"),
-    ("run/budget", {"per_run": "30 CNY"}, "run", "additionalProperties"),
+    ("run/budget", {"per_week": "30 CNY"}, "run/budget", "additionalProperties"),
+    ("run/budget", {"per_run": 30}, "run/budget/per_run", "type"),
+    ("run/budget", {"per_run": "30"}, "run/budget/per_run", "pattern"),
+    ("run/budget", {"per_day": "-1 CNY"}, "run/budget/per_day", "pattern"),
+    ("run/budget", {"per_day": "1 EUR"}, "run/budget/per_day", "pattern"),
+    ("run/accounts", [], "run/accounts", "minItems"),
+    ("run/accounts", ["a", "a"], "run/accounts", "uniqueItems"),
+    ("run/accounts", ["a b"], "run/accounts/0", "pattern"),
+    ("run/retries", {"moderation": 11}, "run/retries/moderation", "maximum"),
+    ("run/retries", {"parameters": 1}, "run/retries", "additionalProperties"),
     ("run/concurrency", 0, "run/concurrency", "minimum"),
     ("run/concurrency", 1001, "run/concurrency", "maximum"),
     ("run/concurrency", 2.5, "run/concurrency", "type"),

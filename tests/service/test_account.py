@@ -10,7 +10,7 @@ import pytest
 from conftest import CANARY
 
 from wanbatch.errors import Exit, WanbatchError
-from wanbatch.service.account import Account, Key, account, base_url, is_loopback, read_key, region_id, usable
+from wanbatch.service.account import Account, Key, account, base_url, is_loopback, masked, read_key, region_id, usable
 
 BEIJING = "https://dashscope.aliyuncs.com/api/v1"
 KEY = {"DASHSCOPE_API_KEY": CANARY}
@@ -203,14 +203,58 @@ def test_a_workspace_cannot_change_the_host_or_add_a_header(workspace):
         ("https://DASHSCOPE-US.aliyuncs.com/api/v1", "us-east-1"),
         ("https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1", "cn-beijing"),
         ("https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1", "eu-central-1"),
-        ("https://dashscope.aliyuncs.com.evil.example/api/v1", None),
-        ("https://x.cn-beijing.maas.aliyuncs.com.evil.example/api/v1", None),
-        ("https://relay.example/api/v1", None),
-        ("http://127.0.0.1:8/api/v1", None),
     ],
 )
 def test_the_host_says_the_region(url, region):
     assert region_id({}, url) == region
+    assert region_id({"DASHSCOPE_API_REGION": "us-east-1"}, url) == region
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dashscope-intl.aliyuncs.com.evil.example/api/v1",
+        "https://x.ap-southeast-1.maas.aliyuncs.com.evil.example/api/v1",
+        "https://relay.example/api/v1",
+        "http://127.0.0.1:8/api/v1",
+    ],
+)
+def test_a_host_that_is_no_regions_has_the_region_that_is_named_else_beijing(url):
+    assert region_id({}, url) == "cn-beijing"
+    assert region_id({"DASHSCOPE_API_REGION": "us-east-1"}, url) == "us-east-1"
+    assert region_id({"DASHSCOPE_API_REGION": "us-east-1"}, url, "ap-southeast-1") == "ap-southeast-1"
+
+
+def test_the_region_of_the_flag_wins_over_that_of_the_environment():
+    env = KEY | {"DASHSCOPE_API_REGION": "us-east-1"}
+    one = account(env, None, "ap-southeast-1")
+    assert (one.base_url, one.region) == ("https://dashscope-intl.aliyuncs.com/api/v1", "ap-southeast-1")
+    assert account(env, "https://relay.example/api/v1", "ap-southeast-1").region == "ap-southeast-1"
+    assert region_id({}, BEIJING, "ap-southeast-1") == "ap-southeast-1"
+
+
+@pytest.mark.parametrize("flag", [None, "https://ws-1.ap-southeast-1.maas.aliyuncs.com/api/v1"])
+def test_a_region_that_is_not_the_hosts_is_refused_since_its_prices_would_be_anothers(flag):
+    env = KEY if flag else KEY | {"DASHSCOPE_HTTP_BASE_URL": "https://dashscope-intl.aliyuncs.com/api/v1"}
+    error = refusal(account, env, flag, "cn-beijing")
+    assert error.exit_code is Exit.USAGE
+    assert "is in ap-southeast-1; nothing was sent" in error.message
+    assert account(env, flag, "ap-southeast-1").region == "ap-southeast-1"
+
+
+@pytest.mark.parametrize("flag", [None, "https://relay.example/api/v1", "https://dashscope-intl.aliyuncs.com/api/v1"])
+def test_a_mistyped_region_flag_is_refused_wherever_requests_go(flag):
+    assert "unknown region 'cn-beijng'" in refusal(account, KEY, flag, "cn-beijng").message
+
+
+def test_a_key_where_a_path_belongs_is_not_shown():
+    error = refusal(read_key, {"DASHSCOPE_API_KEY_FILE_PATH": CANARY})
+    assert error.message == f"cannot read the key file {'*' * len(CANARY)}; nothing was sent"
+
+
+def test_a_mask_is_as_long_as_what_it_hides():
+    assert masked(f"key: {CANARY}, region: x") == f"key: {'*' * len(CANARY)}, region: x"
+    assert masked("a risk-free disk-x sk- ask-me") == "a risk-free disk-x sk- ask-me"
 
 
 def test_the_named_region_decides_the_price_only_where_the_host_does_not():

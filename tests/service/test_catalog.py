@@ -46,7 +46,15 @@ def test_prices_are_the_published_ones(model, region, resolution, amount, curren
 
 
 def test_there_are_no_other_prices():
-    assert sum(len(row["per_second"]) for row in catalog.data()["prices"]) == 4
+    assert sum(len(row["per_second"]) for row in catalog.data()["prices"]) == 6
+
+
+@pytest.mark.parametrize(("resolution", "amount"), [("720P", "0.086012"), ("1080P", "0.143353")])
+def test_beijing_has_a_second_list_in_dollars_for_those_who_ask_for_it(resolution, amount):
+    dollars = tuple(row for row in catalog.price_rows() if row.currency == "USD")
+    for model in MODELS:
+        assert catalog.price(model, resolution, "cn-beijing").currency == "CNY"
+        assert catalog.price(model, resolution, "cn-beijing", dollars).per_second == Decimal(amount)
 
 
 @pytest.mark.parametrize(
@@ -107,5 +115,47 @@ def test_a_region_that_is_not_known_is_refused():
         catalog.region("moon-1")
 
 
-def test_both_schemas_are_shipped():
-    assert catalog.manifest_schema()["$schema"] == catalog.request_schema(FAMILY)["$schema"]
+def test_all_schemas_are_shipped():
+    request = catalog.request_schema(FAMILY)
+    assert catalog.manifest_schema()["$schema"] == request["$schema"] == catalog.config_schema()["$schema"]
+
+
+OWN = """
+[[prices]]
+{who}
+region = "cn-beijing"
+currency = "USD"
+per_second = {{ 720P = {price} }}
+date = 2026-07-01
+"""
+
+
+def own(who, price='"0.086012"'):
+    return catalog.rows_in(OWN.format(who=who, price=price))
+
+
+def test_a_users_price_wins_for_what_it_names_and_for_nothing_else():
+    rows = own('model = "wan2.7-t2v-2026-06-12"')
+    price = catalog.price("wan2.7-t2v-2026-06-12", "720P", "cn-beijing", rows)
+    assert (price.per_second, price.currency, price.date) == (Decimal("0.086012"), "USD", date(2026, 7, 1))
+    for model, resolution, region in [
+        ("wan2.7-t2v", "720P", "cn-beijing"),
+        ("wan2.7-t2v-2026-06-12", "1080P", "cn-beijing"),
+        ("wan2.7-t2v-2026-06-12", "720P", "ap-southeast-1"),
+    ]:
+        assert catalog.price(model, resolution, region, rows) == catalog.price(model, resolution, region)
+
+
+def test_a_users_price_may_be_for_a_whole_family():
+    rows = own(f'family = "{FAMILY}"')
+    assert {catalog.price(model, "720P", "cn-beijing", rows).per_second for model in MODELS} == {Decimal("0.086012")}
+
+
+@pytest.mark.parametrize("written", ['"0.6"', "0.6", '"0.60"'])
+def test_a_users_price_is_exactly_what_is_written(written):
+    (row,) = own(f'family = "{FAMILY}"', written)
+    assert row.per_second["720P"] == Decimal("0.6")
+
+
+def test_a_file_without_prices_changes_nothing():
+    assert catalog.rows_in("") == catalog.rows_in("# nothing\n") == ()

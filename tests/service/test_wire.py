@@ -56,7 +56,7 @@ def test_a_documented_answer_to_a_create_call_is_read_whole(name, outcome):
     [
         ("create_no_async_header", Kind.SCENE),
         ("create_arrears", Kind.ACCOUNT),
-        ("create_moderated", Kind.SCENE),
+        ("create_moderated", Kind.MODERATION),
         ("create_throttled", Kind.RATE),
         ("create_overdue", Kind.ACCOUNT),
     ],
@@ -123,12 +123,13 @@ def test_a_documented_refusal_to_cancel_keeps_its_code():
 CODES = {
     Kind.SCENE: """400 InvalidParameter | 400 BadRequest.EmptyInput | 400 BadRequest.EmptyModel | 400 InvalidURL
         400 BadRequest.IllegalInput | 400 InvalidFile.Size | 400 InvalidFile.Duration | 400 InvalidFile.Format
-        400 InvalidFile.Openerror | 400 DataInspectionFailed | 400 IPInfringementSuspect | 400 CustomRoleBlocked
-        400 FaqRuleBlocked | 400 UnsupportedOperation | 403 AccessDenied | 404 ModelNotFound | 404 NotFound
+        400 InvalidFile.Openerror | 400 UnsupportedOperation | 403 AccessDenied | 404 ModelNotFound | 404 NotFound
         400 NobodyKnowsThis""",
     Kind.RATE: """429 Throttling | 429 Throttling.RateQuota | 429 LimitRequests | 429 limit_requests
-        429 ResourceExhausted | 429 Throttling.BurstRate | 429 Throttling.Concurrency | 429 insufficient_quota
-        429 Throttling.AllocationQuota | 429 NobodyKnowsThis""",
+        429 ResourceExhausted | 429 Throttling.BurstRate | 429 Throttling.Concurrency | 429 NobodyKnowsThis""",
+    Kind.ALLOCATION: "429 insufficient_quota | 429 Throttling.AllocationQuota",
+    Kind.MODERATION: """400 DataInspectionFailed | 400 IPInfringementSuspect | 400 CustomRoleBlocked
+        400 FaqRuleBlocked""",
     Kind.SERVICE: """400 InvalidURL.ConnectionRefused | 400 InvalidURL.Timeout | 400 InvalidParameter.DataInspection
         500 InternalError | 500 InternalError.Algo | 500 InternalError.Upload | 500 InternalError.FileUpload
         500 SystemError | 500 RewriteFailed | 500 ModelServiceFailed | 500 InternalError.Timeout | 500 internal_error
@@ -161,7 +162,7 @@ def test_each_documented_code_is_of_its_kind_in_any_spelling(status, code, kind)
         ("InvalidURL.Timeout", Kind.SERVICE),
         ("Throttling", Kind.RATE),
         ("invalid_api_key", Kind.ACCOUNT),
-        ("DataInspectionFailed", Kind.SCENE),
+        ("DataInspectionFailed", Kind.MODERATION),
         ("", Kind.SCENE),
     ],
 )
@@ -373,6 +374,7 @@ def test_no_reader_raises_whatever_comes(status, headers, body):
         wire.task_view(TASK, status, headers, body),
         wire.list_page(status, headers, body),
         wire.read_failed(status, headers, body),
+        wire.limits_of("m", status, headers, body),
     ):
         if not isinstance(seen, TaskView) or seen.video_url is None:  # an address is never written down
             str(seen).encode()

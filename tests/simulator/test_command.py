@@ -1,10 +1,13 @@
 """`wanbatch simulate --faults`: a plan from a file, rehearsed by the program itself; what is said of a wrong one."""
 
 import json
+import urllib.error
 import urllib.request
 
 import pytest
-from cli.stage import FAST, simulate, wanbatch
+from cli.stage import FAST, simulate, wait_until, wanbatch
+from simulator.asking import body, headers
+from simulator.loopback import CREATE
 from support import write_manifest
 
 from wanbatch.cli.simulate_ import MAX_PLAN_BYTES, read_plan
@@ -20,14 +23,29 @@ PLAN = """
 """
 
 
+def read_stats(base_url):
+    with urllib.request.urlopen(base_url.removesuffix("/api/v1") + "/_stats", timeout=10) as reply:
+        return json.load(reply)
+
+
+def create(base_url, key):
+    """The HTTP status of a submission."""
+    try:
+        asked = urllib.request.Request(base_url + CREATE, body(), headers(key))
+        with urllib.request.urlopen(asked, timeout=10) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
 def test_a_run_against_a_plan_is_rehearsed_and_counted(tmp_path):
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN, "utf-8")
     with simulate("--render-s", "0", "--faults", plan) as base_url:
         manifest = write_manifest(tmp_path)
         ended = wanbatch("run", manifest, "--yes", "--base-url", base_url, "--out", tmp_path / "o", *FAST)
-        with urllib.request.urlopen(base_url.removesuffix("/api/v1") + "/_stats", timeout=10) as reply:
-            stats = json.load(reply)
+        stats = read_stats(base_url)
     assert ended.returncode == 0, ended.stderr
     assert stats["faults"] == {"create": {"throttle": 1}, "query": {"unknown": 1}, "video": {"cut": 1}}
     assert [len(ids) for ids in stats["accepted_by_body"].values()] == [1]
@@ -85,3 +103,21 @@ def test_a_plan_that_cannot_be_read_is_said(tmp_path):
     with pytest.raises(WanbatchError, match="cannot be read: Is a directory") as caught:
         read_plan(tmp_path)
     assert caught.value.exit_code == Exit.USAGE
+
+
+def test_the_command_keeps_the_bill_and_tells_accounts_apart_by_their_key(tmp_path):
+    options = ("--render-s", "0", "--prices", "USD", "--separate-accounts", "--arrears-after", "1")
+    with simulate(*options) as base_url:
+        told = [create(base_url, key) for key in ("sk-a", "sk-a", "sk-b")]
+        stats = wait_until(lambda: (found := read_stats(base_url))["bill"] == {"USD": "1.50"} and found, "the bill")
+    assert told == [200, 400, 200]
+    assert sorted(stats["bill_by_key"].values(), key=str) == [{"USD": "0.75"}] * 2
+    assert stats["refused"] == {"Arrearage": 1}
+
+
+@pytest.mark.parametrize("option", ["--free-seconds", "--render-s"])
+def test_a_number_that_is_none_ends_with_2(option):
+    ended = wanbatch("simulate", option, "nan")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert f"{option[2:].replace('-', '_')} must be 0 or more" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -25,4 +25,4 @@ def test_a_plan_in_the_documents_can_be_used_as_printed(plan):
 
 
 def test_the_documents_have_a_few_plans_ready():
-    assert len(PLANS) == 3
+    assert len(PLANS) == 4

@@ -121,7 +121,10 @@ def test_what_fired_is_counted_by_endpoint_and_kind():
         ({"endpoint": "query", "kind": "reset", "times": True}, "times must be a whole number"),
         ({"endpoint": "query", "kind": "reset", "prompt": ""}, "prompt must be a text that is not empty"),
         ({"endpoint": "list", "kind": "reset", "prompt": "p"}, "a list has no prompt"),
-        ({"endpoint": "query", "kind": "reset", "retry_after": "1"}, "retry_after belongs to throttle, not to reset"),
+        (
+            {"endpoint": "query", "kind": "reset", "retry_after": "1"},
+            "retry_after belongs to throttle, denied, not to reset",
+        ),
         (
             {"endpoint": "query", "kind": "throttle", "retry_after": 1},
             "retry_after must be a text, not 1: put",

@@ -1,5 +1,6 @@
 """`wanbatch adopt`: a task of the account that no scene has is given to the scene that it was made for."""
 
+import os
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from wanbatch.jobs.board import Board
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.state import Canceled, Event, Failed, Held, InDoubt, Planned, Ready, TaskAdopted
 from wanbatch.manifest.model import JobKey, Wanted
+from wanbatch.service.accounts import chosen, read_config
 from wanbatch.service.wire import TASK_ID
 
 OPEN_TO_ADOPTION = (Ready, InDoubt, Held, Failed, Canceled)
@@ -23,8 +25,9 @@ OPEN_TO_ADOPTION = (Ready, InDoubt, Held, Failed, Canceled)
 @common.manifest_argument
 @click.argument("task_id", metavar="TASK_ID")
 @click.option("--as", "scene", metavar="SCENE", required=True, help="The scene that the task was made for.")
+@click.option("--account", metavar="NAME", help="Whose task it is.  [default: the environment's account]")
 @common.out_option
-def command(manifest: Path, task_id: str, scene: str, out: Path | None) -> None:
+def command(manifest: Path, task_id: str, scene: str, account: str | None, out: Path | None) -> None:
     """Give the task TASK_ID of the account to a scene of MANIFEST, which is then not submitted but collected.
 
     For tasks that the journal does not know, since it was deleted or put back from a backup. Sends nothing itself;
@@ -34,8 +37,9 @@ def command(manifest: Path, task_id: str, scene: str, out: Path | None) -> None:
         raise click.BadParameter("a task id is letters, digits and hyphens", param_hint="TASK_ID")
     checked = common.manifest_of(manifest)
     one = wanted_named(checked.wanted, scene)
+    lane = lane_of(account, checked.run.accounts)
     with Journal.open(common.journal_path(common.folder_of(checked, out)), time.time()) as journal:
-        events = adoption(journal.board, one, task_id)
+        events = adoption(journal.board, one, task_id, lane)
         journal.record_all([(one.key, event) for event in events], time.time())
     words: list[str | Path] = ["wanbatch", "run", manifest, *common.out_again(out)]
     note(f"scene {one.key.stem} is task {task_id}; next: {common.typed(*words)}")
@@ -53,7 +57,23 @@ def wanted_named(wanted: tuple[Wanted, ...], scene: str) -> Wanted:
     return found
 
 
-def adoption(board: Board, one: Wanted, task_id: str) -> list[Event]:
+def lane_of(account: str | None, used: tuple[str, ...]) -> str | None:
+    """Return the lane of a task: the account that is named, or the only one that the manifest uses.
+
+    Raises WanbatchError for a name that is not configured, and where one of several has to be named.
+    """
+    if account is None and not used:
+        return None
+    config = read_config(os.environ)
+    found = chosen(config, (account,) if account else used)
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise WanbatchError("the task is of one account; nothing was changed", exit_code=Exit.USAGE,
+                            hint=f"say which with --account: {names}")  # fmt: skip
+    return found[0].name
+
+
+def adoption(board: Board, one: Wanted, task_id: str, lane: str | None = None) -> list[Event]:
     """Return what to write down. Raises WanbatchError when the task, or the scene, has another already."""
     owner: JobKey | None = board.claimed.get(task_id)
     if owner is not None:
@@ -67,4 +87,4 @@ def adoption(board: Board, one: Wanted, task_id: str) -> list[Event]:
             exit_code=Exit.USAGE,
         )
     born: list[Event] = [] if job else [Planned(one.key.stem, one.request.outline())]
-    return [*born, TaskAdopted(task_id, "wanbatch adopt")]
+    return [*born, TaskAdopted(task_id, "wanbatch adopt", lane)]

@@ -1,15 +1,18 @@
 """What several verbs share: arguments, the output folder, the price list, the plan."""
 
 import os
+import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from wanbatch.errors import Exit, ManifestInvalid, WanbatchError
+from wanbatch.jobs.again import current
 from wanbatch.jobs.board import Board
 from wanbatch.jobs.folder import JOURNAL, videos_on_disk
 from wanbatch.jobs.plan import Cost, Entry, Plan, PriceOf, plan
@@ -17,12 +20,40 @@ from wanbatch.manifest.check import load
 from wanbatch.manifest.model import Manifest, Request, Wanted
 from wanbatch.manifest.selection import select
 from wanbatch.service import account, catalog
+from wanbatch.service.accounts import read_config
 from wanbatch.views.text import duration
 
 JSON_FORMAT = 1
 """Version of what `--json` writes."""
 
 Command = Callable[..., Any]
+
+SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?", re.ASCII)
+"""`1h30m`, `50m`, `90s`, `2d`; a number alone is seconds, and `1h30` could be either: it is neither."""
+UNITS_S = (86_400, 3600, 60, 1)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """A time span on the command line, as seconds between `least` and `most`, both in seconds."""
+
+    name = "duration"
+
+    def __init__(self, least: float = 0.0, most: float = 7 * 86_400.0) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds; a usage error for what is no time span, or is out of bounds."""
+        if isinstance(value, int | float):
+            return float(value)
+        text = str(value).replace(" ", "").lower()
+        found = SPAN.fullmatch(f"{text}s" if text.replace(".", "", 1).isdecimal() else text)
+        if found is None or not any(found.groups()):
+            self.fail(f"{str(value)!r} is no duration: write 90s, 50m or 1h30m", param, ctx)
+        seconds = sum(float(amount) * unit for amount, unit in zip(found.groups("0"), UNITS_S, strict=True))
+        if not self.least <= seconds <= self.most:
+            self.fail(f"{value} is not between {duration(self.least)} and {duration(self.most)}", param, ctx)
+        return seconds
 
 
 def manifest_argument(command: Command) -> Command:
@@ -54,6 +85,20 @@ def base_url_option(command: Command) -> Command:
     return click.option("--base-url", metavar="URL", help=words)(command)
 
 
+def region_option(command: Command) -> Command:
+    """Add `--region`."""
+    words = "The region of key and host; decides the price.  [default: the host's, DASHSCOPE_API_REGION, cn-beijing]"
+    return click.option("--region", metavar="REGION", help=words)(command)
+
+
+def account_option(command: Command) -> Command:
+    """Add `--account`, whose value is a tuple of names."""
+    words = (
+        "Use this account of the configuration; `all` uses every one. May be repeated.  [default: the environment's]"
+    )
+    return click.option("--account", "accounts", metavar="NAME", multiple=True, help=words)(command)
+
+
 def folder_of(manifest: Manifest, out: Path | None, *, simulated: bool = False) -> Path:
     """Return the output folder. What is simulated is kept apart: it must never count as made."""
     if out is not None:
@@ -69,9 +114,15 @@ def wanted_of(manifest: Manifest, selection: str | None) -> tuple[Wanted, ...]:
     return tuple(one for one in manifest.wanted if one.key.scene in ids)
 
 
-def price_list(base_url: str | None) -> PriceOf:
-    """Return what a request costs where it would be sent. Raises WanbatchError for a base URL that cannot be."""
-    of_outline = outline_prices(base_url)
+def price_list(
+    base_url: str | None, region: str | None = None, rows: Sequence[catalog.PriceRow] | None = None
+) -> PriceOf:
+    """Return what a request costs where it would be sent, by the environment, the flags and the user's own prices.
+
+    `rows` are the user's prices where they are read already. Raises WanbatchError for a base URL or a region that
+    cannot be, and for a configuration with problems.
+    """
+    of_outline = outline_prices(base_url, region, rows)
 
     def cost(request: Request) -> Cost | None:
         return of_outline(request.outline())
@@ -79,19 +130,27 @@ def price_list(base_url: str | None) -> PriceOf:
     return cost
 
 
-def outline_prices(base_url: str | None) -> Callable[[dict[str, object]], Cost | None]:
+def outline_prices(
+    base_url: str | None, region: str | None = None, rows: Sequence[catalog.PriceRow] | None = None
+) -> Callable[[dict[str, object]], Cost | None]:
     """Return what the request of an outline costs where it would be sent. Raises like `price_list`."""
-    url = account.base_url(os.environ, base_url)
-    region = account.region_id(os.environ, url)
+    url = account.base_url(os.environ, base_url, region)
+    where = account.region_id(os.environ, url, region)
+    extra = read_config(os.environ).prices if rows is None else rows
 
     def cost(outline: dict[str, object]) -> Cost | None:
-        model, resolution, seconds = (outline.get(name) for name in ("model", "resolution", "duration"))
-        price = catalog.price(str(model), str(resolution), region) if region else None
-        if price is None or not isinstance(seconds, int):
-            return None
-        return Cost(price.per_second * seconds, price.currency, price.date.isoformat())
+        return cost_in(where, outline, extra)
 
     return cost
+
+
+def cost_in(region: str, outline: Mapping[str, object], rows: Sequence[catalog.PriceRow] = ()) -> Cost | None:
+    """Return what the request of an outline costs in a region; None where that is not known."""
+    model, resolution, seconds = (outline.get(name) for name in ("model", "resolution", "duration"))
+    price = catalog.price(str(model), str(resolution), region, rows)
+    if price is None or not isinstance(seconds, int):
+        return None
+    return Cost(price.per_second * seconds, price.currency, price.date.isoformat())
 
 
 def expires(until: float | None, now: float) -> str:
@@ -99,6 +158,11 @@ def expires(until: float | None, now: float) -> str:
     if until is None:
         return ""
     return f"; expires in {duration(until - now)}" if until > now else "; its 24 hours are over"
+
+
+def manifest_now(manifest: Manifest, board: Board) -> Manifest:
+    """Return a manifest whose jobs are what its scenes stand for now: a video that was withheld, with another seed."""
+    return replace(manifest, wanted=current(manifest.wanted, board, manifest.run.moderation_retries))
 
 
 def plan_for(

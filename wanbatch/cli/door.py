@@ -9,6 +9,8 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
@@ -23,15 +25,23 @@ VERBS = {
     "render": "Show exactly what would be sent.",
     "plan": "Show what a run would do, why, and what it costs.",
     "run": "Submit, collect and download what the manifest asks for.",
+    "submit": "Submit what the manifest asks for, and leave it with the service.",
+    "wait": "Collect what is with the service; submits nothing.",
     "status": "Show how far each scene is; works while a run is going on.",
+    "spend": "Show what all runs of this user have spent, by day, manifest or scene.",
     "reconcile": "Look for what is in doubt in the account's task list; submits nothing.",
     "resolve": "Decide about a scene that is held.",
     "journal": "Check the journal, show a scene's history, save what a damaged one tells.",
     "adopt": "Give a task of the account to the scene that it was made for.",
+    "doctor": "Check what a run needs: key, region, limits, disk, lock, ledger; costs nothing.",
     "simulate": "Serve the API on this machine: no key, no money.",
     "schema": "Print the JSON Schema of manifests or of requests.",
 }
 """The verbs in the order in which a newcomer needs them, with the help's words for each."""
+
+
+FORM: ContextVar[Callable[[str, str], str] | None] = ContextVar("FORM", default=None)
+"""How stderr says a message and its hint: None for people, else as one line for programs (`--log-format json`)."""
 
 
 class Verbs(click.Group):
@@ -74,7 +84,7 @@ def cli() -> None:
 
     wanbatch reads a YAML manifest of scenes, says what a run will do and cost, submits to Wan 2.7
     text-to-video, and leaves verified mp4 files with a record of how each came to be. It can be
-    stopped at any moment and started again: nothing is paid for twice.
+    stopped at any moment and started again: it submits no scene twice by itself.
 
     A first try, without a key and without money:
 
@@ -150,6 +160,7 @@ def silence() -> None:
 
 def guarded(args: list[str]) -> int:
     """Run a command; return its exit code. Raises nothing."""
+    FORM.set(None)
     try:
         return invoked(args)
     except click.ClickException as error:
@@ -232,14 +243,16 @@ def crashed(error: Exception) -> int:
 
 
 def discreet(text: str) -> str:
-    """Return a report without the key and without what signs URLs."""
+    """Return a report without any key and without what signs URLs."""
     import re
 
     secrets = (os.environ.get("DASHSCOPE_API_KEY") or "").split()
     with contextlib.suppress(OSError, ValueError), open(os.environ.get("DASHSCOPE_API_KEY_FILE_PATH") or "") as file:  # noqa: PTH123
         secrets += file.read(10_000).split()
+    secrets += [value.strip() for name, value in os.environ.items() if "KEY" in name.upper() and len(value.strip()) > 8]
     for secret in secrets:
         text = text.replace(secret, "***")
+    text = re.sub(r"\bsk-[A-Za-z0-9._~+-]+", "***", text)  # of a configured account's file
     return re.sub(r"(https?://[^\s?'\"]+)\?[^\s'\"]+", r"\1?…", text)
 
 
@@ -247,15 +260,25 @@ def say(message: str, hint: str = "") -> None:
     """Write to stderr: what happened, then the next command to type."""
     from wanbatch.views.text import printable
 
-    note(f"wanbatch: {printable(message)}")
+    form = FORM.get()
+    if form is not None:
+        echo(form(message, hint))
+        return
+    echo(f"wanbatch: {printable(message)}")
     if hint:
-        note(f"  {printable(hint)}")
+        echo(f"  {printable(hint)}")
 
 
 def note(text: str) -> None:
+    """Write a line to stderr, for people as it is."""
+    form = FORM.get()
+    echo(text if form is None else form(text, ""))
+
+
+def echo(line: str) -> None:
     """Write a line to stderr. A terminal that is gone is no failure, and must not become the exit code."""
     with contextlib.suppress(OSError, ValueError):
-        click.echo(text, err=True)
+        click.echo(line, err=True)
 
 
 def echo_json(value: Any) -> None:

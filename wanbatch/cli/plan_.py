@@ -1,4 +1,4 @@
-"""`wanbatch plan`: what a run would do, why, and what it costs."""
+"""`wanbatch plan`: what a run would do, why, what it costs, and how long it takes."""
 
 import sys
 import time
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from wanbatch.cli import common
-from wanbatch.cli.door import echo_json
+from wanbatch.cli import common, saved
+from wanbatch.cli.door import echo_json, note
+from wanbatch.cli.pricing import prices, tasks_at_once
 from wanbatch.cli.terminal import columns
 from wanbatch.errors import Exit, gravest
 from wanbatch.jobs import journal
-from wanbatch.jobs.plan import Entry, Kind, Plan, sentence, total
-from wanbatch.views.text import table
+from wanbatch.jobs.plan import Entry, Kind, Plan, money, sentence, takes_s
+from wanbatch.views.text import printable, table
 
 
 @click.command("plan")
@@ -21,25 +22,59 @@ from wanbatch.views.text import table
 @common.out_option
 @common.select_option
 @common.base_url_option
+@common.region_option
+@common.account_option
+@click.option(
+    "--save",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Save the plan; `wanbatch run FILE` does just that, as long as nothing has changed.",
+)
 @common.json_option
-def command(manifest: Path, out: Path | None, selection: str | None, base_url: str | None, as_json: bool) -> int:
+def command(
+    manifest: Path, out: Path | None, selection: str | None, base_url: str | None, region: str | None,
+    accounts: tuple[str, ...], file: Path | None, as_json: bool,
+) -> int:  # fmt: skip
     """Show what a run of MANIFEST would do with each scene, and why. Sends nothing and needs no key.
 
     Exit code 4 when something is with the service that can still be saved, 8 when a scene waits for a person.
     """
+    if file is not None and not manifest.is_file():
+        raise click.UsageError("--save needs a manifest that is a file, so that a run can compare it")
+    written = manifest.read_bytes() if file is not None else b""
     checked = common.manifest_of(manifest)
     folder = common.folder_of(checked, out)
+    path, now = common.journal_path(folder), time.time()
+    position = saved.position(path) if file is not None else None  # before it is read: a run may be going on
+    board = journal.read(path)
+    checked = common.manifest_now(checked, board)
     wanted = common.wanted_of(checked, selection)
-    board = journal.read(common.journal_path(folder))
-    planned = common.plan_for(checked, wanted, board, folder, common.price_list(base_url))
+    named = accounts or (() if base_url else checked.run.accounts)
+    cost = prices(base_url, region, named)
+    planned = common.plan_for(checked, wanted, board, folder, lambda request: cost(request.outline()), now)
+    takes = takes_s(planned, board, now, at_once=tasks_at_once(named, checked.run.concurrency))
+    if file is not None:
+        choice = saved.Choice(manifest, folder, selection, accounts, region, base_url)
+        saved.save(file, choice, written, position, planned, now)
     if as_json:
-        echo_json(as_data(planned, folder))
+        echo_json(as_data(planned, folder, takes))
     else:
-        click.echo(table(rows(planned.entries, time.time()), columns(sys.stdout), right=(2, 3)))
-        click.echo(sentence(planned))
+        show(planned, now, takes)
+    if file is not None:
+        note(f"saved: {printable(common.typed('wanbatch', 'run', file))} does this, as long as nothing has changed")
     found = {Exit.HELD} if planned.of(Kind.HELD) else set()
     found |= {Exit.RUNNING} if planned.of(Kind.IN_FLIGHT, Kind.FETCH) else set()
     return int(gravest(found))
+
+
+def show(planned: Plan, now: float, takes: float | None) -> None:
+    """Write the plan for people: a line a scene, what is paid already, the sentence."""
+    click.echo(table(rows(planned.entries, now), columns(sys.stdout), right=(2, 3)))
+    if planned.paid:
+        videos = f"{len(planned.paid)} video{'s' if len(planned.paid) != 1 else ''}"
+        click.echo(f"already paid: {videos} ({sum(entry.seconds for entry in planned.paid)} s, {money(planned.paid)})")
+    click.echo(sentence(planned, takes))
 
 
 def rows(entries: Sequence[Entry], now: float) -> list[list[str]]:
@@ -56,20 +91,15 @@ def row(entry: Entry, now: float) -> list[str]:
     return [entry.key.stem, entry.kind.value, f"{entry.seconds} s", paid, why]
 
 
-def as_data(planned: Plan, folder: Path) -> dict[str, object]:
-    """Return the plan as JSON data; a contract, versioned."""
-    sums, as_of, unknown = total(planned.submissions)
+def as_data(planned: Plan, folder: Path, takes: float | None) -> dict[str, object]:
+    """Return the plan as JSON data; a contract, versioned. `takes` is in seconds."""
     return {
         "format": common.JSON_FORMAT,
         "folder": str(folder),
-        "summary": sentence(planned),
+        "summary": sentence(planned, takes),
         "counts": {kind.name.lower(): len(planned.of(kind)) for kind in Kind},
-        "submit": {
-            "count": len(planned.submissions),
-            "seconds": sum(entry.seconds for entry in planned.submissions),
-            "cost": {currency: str(amount) for currency, amount in sums.items()},
-            "prices_as_of": as_of,
-            "unknown_prices": unknown,
-        },
+        "submit": saved.sum_json(planned.submissions),
+        "paid": saved.sum_json(planned.paid),
+        "takes_s": None if takes is None else round(takes, 1),
         "entries": [common.entry_json(entry) for entry in planned.entries],
     }

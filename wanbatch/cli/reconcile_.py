@@ -11,18 +11,19 @@ from wanbatch.cli import common
 from wanbatch.cli.door import note, say
 from wanbatch.cli.status_ import code
 from wanbatch.clock import Clock
-from wanbatch.engine import Work
-from wanbatch.errors import Exit, gravest
+from wanbatch.drive import Drive
+from wanbatch.errors import Exit, WanbatchError, gravest
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.folder import claimed_beside
 from wanbatch.jobs.journal import Journal
+from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.plan import tell
 from wanbatch.jobs.policy import Limits
 from wanbatch.jobs.state import Event, InDoubt
 from wanbatch.manifest.model import RunSettings
-from wanbatch.run import Drive
-from wanbatch.service import catalog
-from wanbatch.service.account import Account, account
+from wanbatch.perform import Work
+from wanbatch.service.account import account
+from wanbatch.service.accounts import Lanes, reached, read_config
 from wanbatch.service.download import Target
 from wanbatch.views.progress import spoken
 from wanbatch.views.text import printable
@@ -48,7 +49,6 @@ def command(where: Path, out: Path | None, base_url: str | None, settle: float |
     path = common.journal_in(folder, where)
     settings = RunSettings() if where.is_dir() or not where.exists() else common.manifest_of(where).run
     limits = Limits(
-        ask_rate=catalog.rates().ask_per_s,
         poll_interval_s=settings.poll_interval_s,
         settle_s=settings.settle_s if settle is None else settle,
         on_absent=settings.on_absent,
@@ -57,19 +57,32 @@ def command(where: Path, out: Path | None, base_url: str | None, settle: float |
     with Journal.open(path, clock.now()) as journal:
         drive = None
         if any(isinstance(job.state, InDoubt) for job in journal.board.jobs.values()):
-            target = account(os.environ, base_url)
+            accounts = accounts_of(journal.board, base_url)
             journal.note_run(clock.now(), str(where))
-            drive = searched(Drive(journal, folder, limits, told), target, clock)
+            drive = searched(Drive(journal, folder, limits, told), accounts, clock)
         else:
             note("reconcile: nothing is in doubt")
         return said(journal.board, drive, where)
 
 
-def searched(drive: Drive, target: Account, clock: Clock) -> Drive:
+def accounts_of(board: Board, base_url: str | None) -> Lanes:
+    """Return the accounts by which what is in doubt was sent. Raises WanbatchError when none can be reached."""
+    lanes = sorted({job.lane for job in board.jobs.values() if isinstance(job.state, InDoubt)})
+    if lanes == [""]:
+        return ((Lane(), account(os.environ, base_url)),)
+    found, gone = reached(os.environ, read_config(os.environ), lanes)
+    for name, why in gone.items():
+        say(f"account {name or 'of the environment'} cannot be asked: {why}")
+    if not found:
+        raise WanbatchError("no account can be asked; nothing was changed", exit_code=Exit.ACCOUNT)
+    return found
+
+
+def searched(drive: Drive, accounts: Lanes, clock: Clock) -> Drive:
     """Drive the engine over what is in doubt."""
     beside = claimed_beside(drive.folder, clock.now())
     try:
-        asyncio.run(drive.run(target, Work({}, no_target, elsewhere=beside, doubts_only=True), clock))
+        asyncio.run(drive.run(accounts, Work({}, no_target, elsewhere=beside, doubts_only=True), clock))
     except asyncio.CancelledError:
         if drive.signal is None:
             raise

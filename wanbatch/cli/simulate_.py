@@ -4,7 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 from secrets import randbits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -52,13 +52,37 @@ MAX_PLAN_BYTES = 1 << 20
     help="How long tasks and videos can be fetched, in the service's seconds.",
 )
 @click.option(
+    "--prices",
+    type=click.Choice(["CNY", "USD"]),
+    help="Keep the bill of what was made, by the price list of Beijing (CNY) or Singapore (USD).",
+)
+@click.option(
+    "--separate-accounts", is_flag=True, help="Every key has an account of its own: its tasks, limits and rates."
+)
+@click.option(
+    "--free-seconds",
+    type=click.FloatRange(min=0),
+    help="Refuse an account that has made so many seconds with a model: the free tier is over.",
+)
+@click.option(
+    "--arrears-after", type=click.IntRange(0), help="Refuse an account that was given so many tasks: arrears."
+)
+@click.option("--revoked-after", type=click.IntRange(0), help="Refuse a key that was used for so many requests.")
+@click.option(
     "--faults",
     "plan",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A YAML list of what goes wrong and when; docs/simulator.md has the kinds and examples.",
 )
 def command(
-    port: int, speed: float, render_s: float, slots: int, over_cap: str, expire_s: float, plan: Path | None
+    port: int,
+    speed: float,
+    slots: int,
+    over_cap: Literal["queue", "reject"],
+    prices: str | None,
+    separate_accounts: bool,
+    plan: Path | None,
+    **more: Any,
 ) -> int:
     """Serve the API on this machine until Ctrl-C: no key, no money.
 
@@ -67,11 +91,19 @@ def command(
     input]`, `[moderated output]` or `[internal error]` meets that fate. URL/_stats, without /api/v1, tells
     what was asked for.
     """
-    from wanbatch.simulator.rules import Rules
+    from wanbatch.simulator.rules import PRICES, Rules
 
-    rules = Rules(
-        slots=slots, over_cap="reject" if over_cap == "reject" else "queue", render_s=render_s, ttl_s=expire_s
-    )
+    try:
+        rules = Rules(
+            slots=slots,
+            over_cap=over_cap,
+            accounts="by_key" if separate_accounts else "one",
+            prices=PRICES[prices] if prices else None,
+            ttl_s=more.pop("expire_s"),
+            **more,
+        )
+    except ValueError as error:  # what no range of click's finds: nan is neither too small nor too large
+        raise click.UsageError(str(error)) from None
     faults = read_plan(plan) if plan else None
     try:
         asyncio.run(serve(rules, speed, port, faults))

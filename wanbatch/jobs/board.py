@@ -5,13 +5,15 @@ only (who is busy, when to look again) is kept apart and never written.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from wanbatch.jobs.lanes import Gate, Lane
 from wanbatch.jobs.state import (
     Cancelling,
+    CancelRequested,
     Done,
     Event,
     Held,
@@ -19,11 +21,13 @@ from wanbatch.jobs.state import (
     Planned,
     Ready,
     Rendered,
+    ResubmitApproved,
     State,
     SubmitAccepted,
     SubmitIntended,
     SubmitUnclear,
     TaskAdopted,
+    TaskFailed,
     TaskSucceeded,
     Waiting,
     evolve,
@@ -39,6 +43,16 @@ class Action(Enum):
     RECONCILE = "reconcile"
     CANCEL = "cancel"
     FETCH = "fetch"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """An earlier attempt that was or may have been paid for, although a person had it sent again or gave it up."""
+
+    attempt: int
+    at: float
+    billed: bool
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +76,11 @@ class Job:
     request_id: str | None = None
     usage: dict[str, object] = field(default_factory=dict)
     times: dict[str, str] = field(default_factory=dict)
+    lane: str = ""
+    """The account that it was sent by; its task is asked for only there."""
+    failures: int = 0
+    """How many of its tasks failed, since it was planned or a person approved another attempt."""
+    past: tuple[Past, ...] = ()
 
     @property
     def model(self) -> str:
@@ -72,6 +91,11 @@ class Job:
     def prompt_hash(self) -> str:
         """What the prompt is known by."""
         return str(self.outline["prompt"])
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What decides how long its task takes."""
+        return tuple(self.outline.get(name) for name in ("model", "resolution", "duration"))
 
     @property
     def task_id(self) -> str | None:
@@ -125,6 +149,9 @@ class Agenda:
         return self._entries[index][0] if index < len(self._entries) else float("inf")
 
 
+LATEST = 1000
+"""How many tasks of a kind say how long the next may take: as many as 200 accounts have at once, since of those that
+began together the last to end say nothing of the shortest."""
 OPEN = (InDoubt, Waiting, Cancelling)
 """States that hold a slot of the cap: the service has the task, or may have it."""
 
@@ -134,13 +161,22 @@ def remember(job: Job, event: Event, at: float) -> Job:
     before = job.state
     job = replace(job, state=evolve(before, event, at), ended_at=at)
     match event:
-        case SubmitIntended(clock_offset_s=offset):
-            job = replace(job, submitted_at=at, clock_offset_s=offset)
+        case SubmitIntended(clock_offset_s=offset, lane=lane):
+            job = replace(job, submitted_at=at, clock_offset_s=offset, lane=lane)
             return replace(job, request_id=None, rendered_at=None, usage={}, times={})
-        case TaskAdopted() if not isinstance(before, InDoubt | Held):
+        case TaskAdopted(lane=lane) if not isinstance(before, InDoubt | Held):
             # Made by a POST that is not in this journal, at the latest now.
-            job = replace(job, submitted_at=at, clock_offset_s=None)
+            job = replace(job, submitted_at=at, clock_offset_s=None, lane=job.lane if lane is None else lane)
             return replace(job, request_id=None, rendered_at=None, usage={}, times={})
+        case TaskAdopted(lane=str(lane)):
+            return replace(job, lane=lane)
+        case TaskFailed():
+            return replace(job, failures=job.failures + 1)
+        case ResubmitApproved() | CancelRequested() if isinstance(before, Held):
+            was = Past(before.attempt, job.submitted_at or job.planned_at, job.rendered_at is not None, job.lane)
+            return replace(job, failures=0, past=(*job.past, was))
+        case ResubmitApproved():
+            return replace(job, failures=0)
         case SubmitAccepted(request_id=request_id) | SubmitUnclear(request_id=request_id):
             return replace(job, request_id=request_id or job.request_id)
         case TaskSucceeded(usage=usage, times=times):
@@ -163,11 +199,17 @@ class Board:
         self.claimed: dict[str, JobKey] = {}
         self.counts: Counter[type[State]] = Counter()
         self.doubtful_prompts: Counter[str] = Counter()
+        self.open_at: Counter[tuple[str, str]] = Counter()
+        """How many tasks the service has, or may have, by lane and model id."""
+        self.lasted: dict[tuple[object, ...], deque[float]] = {}
+        """How many seconds the latest tasks of a kind of request took, from the submission to the poll that saw it."""
         # of this run only
         self.busy: dict[JobKey, Action] = {}
         self.doing: Counter[Action] = Counter()
-        self.submitting: set[str] = set()
-        self.to_submit = Agenda()
+        self.lanes: tuple[Lane, ...] = (Lane(),)
+        self.gates: dict[tuple[str, str], Gate] = {}
+        self.to_submit: dict[str, Agenda] = {}
+        """What may be submitted, by model id: one that waits for its quota must not hold up the others."""
         self.to_ask = Agenda()
         self.to_fetch = Agenda()
         self.strikes: Counter[JobKey] = Counter()
@@ -180,9 +222,6 @@ class Board:
         """Whether the account's task list is still looked at, before anything may be submitted."""
         self.clock_offset_s: float | None = None
         """The service's clock minus ours, once an answer has shown it."""
-        self.last_submit_at = float("-inf")
-        self.pause_until = float("-inf")
-        self.refusals_in_a_row = 0
         self.unsent_since: float | None = None
         self.closed = False
 
@@ -228,6 +267,8 @@ class Board:
         if isinstance(event, SubmitIntended):
             self.inherited.pop(key, None)
         self.from_ahead.discard(key)
+        if isinstance(event, TaskSucceeded) and at > (after.submitted_at or at):
+            self.lasted.setdefault(after.kind, deque(maxlen=LATEST)).append(at - (after.submitted_at or at))
         self.jobs[key] = after
         self._count(after, +1)
         return after
@@ -239,6 +280,8 @@ class Board:
 
     def _count(self, job: Job, step: int) -> None:
         self.counts[type(job.state)] += step
+        if isinstance(job.state, OPEN):
+            self.open_at[job.lane, job.model] += step
         if isinstance(job.state, InDoubt):
             self.doubtful_prompts[job.prompt_hash] += step
 
@@ -247,6 +290,22 @@ class Board:
         """How many tasks the service has, or may have."""
         return sum(self.counts[state] for state in OPEN)
 
+    def use(self, lanes: Sequence[Lane]) -> None:
+        """Say by which accounts this run may submit, the preferred one first."""
+        self.lanes = tuple(lanes)
+
+    def gate(self, lane: Lane, model: str) -> Gate:
+        """Return what a lane lets through of a model id."""
+        found = self.gates.get((lane.name, model))
+        if found is None:
+            found = self.gates[lane.name, model] = Gate(lane)
+        return found
+
+    def gate_of(self, job: Job) -> Gate | None:
+        """Return the gate by which a job was sent; None for a lane that is not this run's."""
+        lane = next((one for one in self.lanes if one.name == job.lane), None)
+        return self.gate(lane, job.model) if lane else None
+
     def owner(self, path: str, scene: str, take: int) -> Job | None:
         """Return the finished job of this scene whose file is at `path`, if there is one."""
         jobs = (self.jobs[key] for key in self.by_scene.get((scene, take), ()))
@@ -254,13 +313,13 @@ class Board:
 
     def schedule(self, key: JobKey, at: float) -> None:
         """Put the job where its state belongs, to be looked at from `at` on."""
-        for agenda in (self.to_submit, self.to_ask, self.to_fetch):
-            agenda.drop(key)
         job = self.jobs[key]
+        self.unschedule(key)
         match job.state:
-            case Ready(not_before=not_before) if not self.closed:
+            case Ready(not_before=not_before) if not self.closed and self.has_lane(job.model):
                 # Our clock was set back since: a pause that was written down would last as long as that.
-                self.to_submit.put(key, at if key in self.from_ahead else max(at, not_before), job.order)
+                start = at if key in self.from_ahead else max(at, not_before)
+                self.to_submit.setdefault(job.model, Agenda()).put(key, start, job.order)
             case InDoubt() | Waiting() | Cancelling():
                 self.to_ask.put(key, at, job.order)
             case Rendered():
@@ -271,23 +330,40 @@ class Board:
     def close(self) -> None:
         """Let nothing more be submitted in this run."""
         self.closed = True
-        self.to_submit = Agenda()
+        self.to_submit = {}
+
+    def close_lane(self, name: str) -> bool:
+        """Let nothing more be submitted by one account in this run; say whether another one is left."""
+        self.lanes = tuple(lane for lane in self.lanes if lane.name != name)
+        self.to_submit = {model: agenda for model, agenda in self.to_submit.items() if self.has_lane(model)}
+        return bool(self.lanes)
+
+    def has_lane(self, model: str) -> bool:
+        """Say whether some account of this run has a model."""
+        return any(lane.has(model) for lane in self.lanes)
+
+    def unschedule(self, key: JobKey) -> None:
+        """Take a job out of every agenda."""
+        for agenda in (self.to_submit.get(self.jobs[key].model), self.to_ask, self.to_fetch):
+            if agenda is not None:
+                agenda.drop(key)
 
     def start(self, key: JobKey, action: Action) -> None:
         """Say that a performer has the job now."""
         self.busy[key] = action
         self.doing[action] += 1
-        if action is Action.SUBMIT:
-            self.submitting.add(self.jobs[key].model)
-        for agenda in (self.to_submit, self.to_ask, self.to_fetch):
-            agenda.drop(key)
+        gate = self.gate_of(self.jobs[key]) if action is Action.SUBMIT else None
+        if gate is not None:
+            gate.submitting = True
+        self.unschedule(key)
 
     def finish(self, key: JobKey) -> Action:
         """Say that the performer is back."""
         action = self.busy.pop(key)
         self.doing[action] -= 1
-        if action is Action.SUBMIT:
-            self.submitting.discard(self.jobs[key].model)
+        gate = self.gate_of(self.jobs[key]) if action is Action.SUBMIT else None
+        if gate is not None:
+            gate.submitting = False
         return action
 
     def note_oddity(self, key: JobKey, what: str | None) -> None:
@@ -302,4 +378,4 @@ class Board:
     @property
     def unfinished(self) -> bool:
         """Whether anything is left that this run may still do."""
-        return bool(self.checking or self.busy or self.to_submit or self.to_ask or self.to_fetch)
+        return bool(self.checking or self.busy or any(self.to_submit.values()) or self.to_ask or self.to_fetch)

@@ -9,6 +9,7 @@ import os
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from wanbatch import disk
 from wanbatch.disk import Folder
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs import shelf
@@ -76,7 +77,7 @@ def manifests_of(journal: Path) -> set[str]:
     """Return the file names of the manifests that were run over a journal. Raises JournalError, OSError."""
     if not journal.exists():
         return set()
-    lines = (line for line, _, _ in lines_of(journal.read_bytes(), journal))
+    lines = (line for line, _, _ in lines_of(disk.read_plain(journal), journal))
     return {Path(line.fields["manifest"]).name for line in lines if line.event == "RunStarted"}
 
 

@@ -163,7 +163,7 @@ def check_format(line: Line, path: Path) -> None:
         written = line.fields.get("tool", "a later version")
         raise JournalError(
             f"{path}: written by wanbatch {written} in format {line.fields.get('format')}; this one reads {FORMAT}",
-            hint="install the newer wanbatch: pip install --upgrade wanbatch",
+            hint="install the newer wanbatch that wrote it",
         )
 
 
@@ -173,7 +173,7 @@ def read(path: Path) -> Board:
     A missing journal is an empty board. Raises JournalError.
     """
     try:
-        content = path.read_bytes()
+        content = disk.read_plain(path)
     except FileNotFoundError:
         return Board()
     except OSError as error:

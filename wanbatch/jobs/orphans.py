@@ -32,6 +32,8 @@ class Orphan:
     prompt_hash: str | None = None
     maybe_doubted: bool = False
     """Whether it may be the task of a job that is in doubt: then it is reconciliation's, and no sign of anything."""
+    lane: str = ""
+    """The account that showed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,11 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Why a job is not submitted. `task_id` is the task that may be its own, where one shows its prompt."""
+    """Why a job is not submitted. `task_id` is the task, of account `lane`, that may be its own by its prompt."""
 
     reason: str
     task_id: str | None = None
+    lane: str = ""
 
 
 def to_look_at(rows: Iterable[Row], claimed: Mapping[str, JobKey]) -> tuple[Row, ...]:
@@ -118,7 +121,7 @@ def withheld(found: Orphans, job: Job, claimed: Mapping[str, JobKey]) -> Withhel
         mine = (orphan.model, orphan.prompt_hash) == (job.model, job.prompt_hash)
         if mine and orphan.task_id not in claimed:
             reason = f"task {orphan.task_id} of the account shows its prompt, and no scene has it"
-            return Withheld(reason, orphan.task_id)
+            return Withheld(reason, orphan.task_id, orphan.lane)
     signs = [one for one in found.known if one.task_id not in claimed and not one.maybe_doubted]
     if not signs and not found.copied:
         return None

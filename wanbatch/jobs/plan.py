@@ -3,16 +3,20 @@
 Knows no clock (`now` is given), no disk (`files` is given) and no prices (`price` is given).
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from heapq import heapify, heapreplace
 
 from wanbatch.jobs import shelf
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.policy import deadline
 from wanbatch.jobs.state import Canceled, Cancelling, Done, Failed, Held, InDoubt, Ready, Rendered, Waiting
 from wanbatch.manifest.model import JobKey, Request, Wanted, differences
+from wanbatch.money.amount import Cost as Cost  # noqa: PLC0414 - taken from here by others
+from wanbatch.money.amount import plain
 
 
 class Kind(Enum):
@@ -34,15 +38,6 @@ class Kind(Enum):
         return self in (Kind.NEW, Kind.STALE)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """A price, `amount` in `currency`, by the price list of `as_of` (an ISO date)."""
-
-    amount: Decimal
-    currency: str
-    as_of: str
-
-
 PriceOf = Callable[[Request], Cost | None]
 """What a request costs; None where that is not known."""
 
@@ -61,6 +56,8 @@ class Entry:
     task_id: str | None = None
     expires_at: float | None = None
     """Until when what the service has can be saved, in epoch seconds; None if it has nothing."""
+    model: str = ""
+    """The model id, whose quota the scene counts in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,11 @@ class Plan:
     def submissions(self) -> tuple[Entry, ...]:
         """Return the entries that cost money."""
         return tuple(entry for entry in self.entries if entry.kind.submits)
+
+    @property
+    def paid(self) -> tuple[Entry, ...]:
+        """Return the entries whose video is made and paid for, as they are now in the manifest."""
+        return self.of(Kind.DONE, Kind.RESTORE, Kind.FETCH)
 
 
 def plan(
@@ -107,7 +109,9 @@ def beside(wanted: set[JobKey], asked_for: Collection[JobKey], board: Board) -> 
             continue
         kind = Kind.HELD if isinstance(job.state, Held) else Kind.IN_FLIGHT
         reason = tell(job) if key in asked_for else f"{tell(job)}; the manifest no longer asks for it"
-        entries.append(Entry(key, kind, reason, duration(job), None, task_id=job.task_id, expires_at=deadline(job)))
+        until = deadline(job)
+        entry = Entry(key, kind, reason, duration(job), None, task_id=job.task_id, expires_at=until, model=job.model)
+        entries.append(entry)
     return tuple(entries)
 
 
@@ -167,7 +171,8 @@ class Look:
         task_id, until = (job.task_id, deadline(job)) if job else (None, None)
         if kind is Kind.FETCH and job is not None and isinstance(job.state, Done):
             until = job.state.expires_at
-        return Entry(self.wanted.key, kind, reason, self.wanted.request.duration, cost, changes, path, task_id, until)
+        key, request = self.wanted.key, self.wanted.request
+        return Entry(key, kind, reason, request.duration, cost, changes, path, task_id, until, request.model)
 
     def known(self, job: Job) -> tuple[Kind, str, tuple[str, ...]]:
         """Judge a job that the journal knows."""
@@ -253,30 +258,99 @@ def total(entries: Iterable[Entry]) -> tuple[dict[str, Decimal], str | None, int
 
 
 def money(entries: Iterable[Entry]) -> str:
-    """Say what entries cost: `39.00 CNY at prices of 2026-08-15`, `price unknown`."""
+    """Say what entries cost: `39.00 CNY at prices of 2026-08`, `price unknown`."""
     sums, as_of, unknown = total(entries)
-    if not sums:
+    if as_of is None:
         return "price unknown"
-    said = " + ".join(f"{amount:.2f} {currency}" for currency, amount in sums.items())
-    return f"{said} at prices of {as_of}" + (f", {unknown} of unknown price" if unknown else "")
+    said = " + ".join(f"{plain(amount)} {currency}" for currency, amount in sums.items())
+    return f"{said} at prices of {as_of[:7]}" + (f", {unknown} of unknown price" if unknown else "")
 
 
-def sentence(plan: Plan) -> str:
-    """Say the plan in one sentence."""
-    paid = plan.submissions
+def sentence(plan: Plan, takes: float | None = None) -> str:
+    """Say the plan in one sentence; `takes` is what `takes_s` found."""
+    submitted = plan.submissions
     parts = []
-    if paid:
-        changed = sum(entry.kind is Kind.STALE for entry in paid)
+    if submitted:
+        changed = len(plan.of(Kind.STALE))
         stale = f", {changed} of them stale" if changed else ""
-        parts.append(f"{len(paid)} to submit{stale} ({sum(entry.seconds for entry in paid)} s, {money(paid)})")
+        parts.append(f"{len(submitted)} to submit ({sum(e.seconds for e in submitted)} s, {money(submitted)}{stale})")
     words = {
         Kind.IN_FLIGHT: "in flight",
         Kind.FETCH: "to download",
         Kind.RESTORE: "to restore",
         Kind.DONE: "done",
-        Kind.KEPT: "changed but kept",
+        Kind.KEPT: "stale but kept",
         Kind.FAILED: "failed",
         Kind.HELD: "held",
     }
     parts += [f"{len(plan.of(kind))} {word}" for kind, word in words.items() if plan.of(kind)]
-    return "plan: " + ", ".join(parts or ["nothing"])
+    return "plan: " + ", ".join(parts or ["nothing"]) + ("" if takes is None else f"; {about(takes)}")
+
+
+# --- time ---
+
+RECENT = 100
+"""How many of the latest tasks say how long the next one will take."""
+DAY_S = 86_400.0
+TIME_OF_DAY = re.compile(r"(\d\d):(\d\d):(\d\d(?:\.\d+)?)")
+
+
+def typical_s(board: Board) -> float | None:
+    """Return how long a task takes in seconds, the median of the latest ones; None before one has succeeded."""
+    made = [(job.rendered_at, span_s(job)) for job in board.jobs.values() if job.rendered_at is not None]
+    latest = sorted(span for _, span in sorted(made)[-RECENT:])
+    return latest[len(latest) // 2] if latest else None
+
+
+def span_s(job: Job) -> float:
+    """Return how long a job's task took, in seconds.
+
+    Ours is from the submission to the poll that saw it made, perhaps a day later; the service's, in its own local
+    times, is then shorter. It is longer where a simulator's time runs faster than ours.
+    """
+    assert job.rendered_at is not None
+    ours = job.rendered_at - (job.submitted_at or job.rendered_at)
+    first, last = (of_day_s(job.times.get(name, "")) for name in ("submit_time", "end_time"))
+    return ours if first is None or last is None else min(ours, (last - first) % DAY_S)
+
+
+def of_day_s(time: str) -> float | None:
+    """Return the time of day in a time that the service wrote, in seconds since midnight; None if there is none."""
+    found = TIME_OF_DAY.search(time)
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None
+
+
+def takes_s(plan: Plan, board: Board, now: float, *, at_once: int) -> float | None:
+    """Return how long a run of the plan will take, in seconds; None where nothing was learnt, or nothing is to be made.
+
+    `at_once` is how many tasks of a model id the accounts of the run let through together. Downloads are not counted.
+    """
+    typical = typical_s(board)
+    if typical is None:
+        return None
+    queues: dict[str, list[float]] = {}
+    for entry in plan.of(Kind.IN_FLIGHT):
+        since = board.jobs[entry.key].submitted_at or now
+        queues.setdefault(entry.model, []).append(max(0.0, typical - (now - since)))
+    for entry in plan.submissions:
+        queues.setdefault(entry.model, []).append(typical)
+    return max((drained_s(spans, at_once) for spans in queues.values()), default=None)
+
+
+def drained_s(spans: Iterable[float], at_once: int) -> float:
+    """Return when the last of some tasks ends, if each starts as soon as one of `at_once` slots is free."""
+    slots = [0.0] * max(1, at_once)
+    heapify(slots)
+    for span in spans:
+        heapreplace(slots, slots[0] + span)
+    return max(slots)
+
+
+def about(seconds: float) -> str:
+    """Say a time that is only guessed: `about 14 min`."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return f"about {minutes} min"
+    return f"about {minutes // 60} h" if minutes >= 600 else f"about {minutes // 60} h {minutes % 60:02} min"

@@ -1,4 +1,4 @@
-"""What to do next, and what it means that something was seen: pure decisions over the board.
+"""What it means that something was seen: pure decisions over the board.
 
 Performs nothing, writes nothing, reads no clock; `now` is epoch seconds and given.
 """
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from wanbatch.errors import Exit
 from wanbatch.jobs import seen as saw
-from wanbatch.jobs.board import Action, Board, Job
+from wanbatch.jobs.board import Board, Job
+from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.reconcile import Doubt, reconcile, shift
 from wanbatch.jobs.seen import Kind
 from wanbatch.jobs.state import (
@@ -32,130 +33,62 @@ TASK_LIFE_S = 86_400.0
 """A task can be queried, and its video fetched, for 24 h; of submission and completion the earlier is safe
 to count from (Wan 2.7 query result)."""
 
-ACCOUNT_HINT = "check the key, its region and the account's balance; then run again, nothing is lost"
+OLD_S = 600.0
+"""From which age on a task waits in a queue or is long."""
+EARLY = 0.9
+"""From which part of the shortest time that is known on a task may end."""
 
-LOOK_AHEAD = 64
-"""How many ready jobs `select` looks at when the first ones are blocked by a twin or a busy model."""
+ACCOUNT_HINT = "check the key, its region and the account's balance; then run again, nothing is lost"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run keeps to. Rates are per second, durations in seconds."""
+    """What a run keeps to. Durations are in seconds. What each account lets through is its lane's to say."""
 
-    concurrency: int = 5
+    concurrency: int | None = None
+    """Tasks with the service at once, over all accounts and models; None: what each account lets through."""
     downloads: int = 4
-    submit_rate: float = 5.0
-    ask_rate: float = 20.0
-    """Queries, lists and cancels together; the client keeps it."""
     asks_at_once: int = 20
+    """Questions that wait for an answer at once, for each account; their rate is the client's to keep."""
     poll_interval_s: float = 15.0
     settle_s: float = 180.0
     post_timeout_s: float = 60.0
     on_absent: str = "hold"
     attempts: int = 3
-    """Attempts of a job whose task failed by the service's own fault; a failed task is not billed."""
+    """Tasks of a job that may fail by the service's own fault; a failed task is not billed."""
+    allocations: int = 5
+    """Refusals in a row for a quota that may be spent for good, before an account is left alone."""
     fetches: int = 5
     """Downloads of one video tried in one run; what is left is the next run's."""
     unreachable_s: float = 300.0
     """How long a service that cannot be reached at all is tried before the run ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What to start now, and when to look again if nothing happens before."""
-
-    todo: tuple[tuple[JobKey, Action], ...]
-    wake_at: float
-
-
-def select(board: Board, now: float, limits: Limits) -> Selection:
-    """Say what may start now: downloads first (they are paid for and expire), then questions, then submissions."""
-    todo: list[tuple[JobKey, Action]] = []
-    todo += fetches(board, now, limits)
-    todo += asks(board, now, limits)
-    todo += submissions(board, now, limits)
-    return Selection(tuple(todo), wake_at(board, now, limits))
-
-
-def fetches(board: Board, now: float, limits: Limits) -> list[tuple[JobKey, Action]]:
-    """Downloads have their own cap and hold no slot of the service's."""
-    free = free_fetches(board, limits)
-    return [(key, Action.FETCH) for key, _ in zip(board.to_fetch.due(now), range(free), strict=False)]
-
-
-def asks(board: Board, now: float, limits: Limits) -> list[tuple[JobKey, Action]]:
-    """Polls, reconciliations and cancels share one cap; the client spaces them to the account's rate."""
-    free = free_asks(board, limits)
-    return [(key, question(board.jobs[key])) for key, _ in zip(board.to_ask.due(now), range(free), strict=False)]
-
-
-def free_fetches(board: Board, limits: Limits) -> int:
-    """Return how many more downloads may start."""
-    return limits.downloads - board.doing[Action.FETCH]
-
-
-def free_asks(board: Board, limits: Limits) -> int:
-    """Return how many more questions may be asked at once."""
-    return limits.asks_at_once - sum(board.doing[action] for action in (Action.POLL, Action.RECONCILE, Action.CANCEL))
-
-
-def question(job: Job) -> Action:
-    """Say what there is to ask about a job whose task the service has, or may have."""
-    match job.state:
-        case InDoubt():
-            return Action.RECONCILE
-        case Cancelling():
-            return Action.CANCEL
-        case _:
-            return Action.POLL
-
-
-def submissions(board: Board, now: float, limits: Limits) -> list[tuple[JobKey, Action]]:
-    """At most one submission at a time: one POST in flight per model id, within cap and rate.
-
-    A prompt with an open intent blocks its twins: two tasks of one prompt could not be told apart in the
-    task list, and each job could adopt the other's.
-    """
-    if now < submit_at(board, limits) or board.open_tasks >= limits.concurrency:
-        return []
-    for key, _ in zip(board.to_submit.due(now), range(LOOK_AHEAD), strict=False):
-        job = board.jobs[key]
-        if job.model not in board.submitting and not board.doubtful_prompts[job.prompt_hash]:
-            return [(key, Action.SUBMIT)]
-    return []
-
-
-def submit_at(board: Board, limits: Limits) -> float:
-    """Return when the next POST may leave: spaced to the rate, and not before a refusal's pause is over."""
-    return max(board.last_submit_at + 1 / limits.submit_rate, board.pause_until)
-
-
-def wake_at(board: Board, now: float, limits: Limits) -> float:
-    """Return when to look again although nothing was seen.
-
-    What could have started by now, and what meets a cap that is full, waits for a performer to come back.
-    """
-    times = [float("inf")]
-    if free_fetches(board, limits) > 0:
-        times.append(board.to_fetch.next_after(now))
-    if free_asks(board, limits) > 0:
-        times.append(board.to_ask.next_after(now))
-    if board.open_tasks < limits.concurrency:
-        start = max(board.to_submit.next_at(), submit_at(board, limits))
-        times.append(start if start > now else board.to_submit.next_after(now))
-    return min(times)
-
-
-def poll_after(job: Job, now: float, limits: Limits) -> float:
+def poll_after(board: Board, job: Job, now: float, limits: Limits) -> float:
     """Return when to ask next about a task that is still running.
 
     15 s is the documented interval. A task that is older than ten minutes waits in a queue or is long: it is
     asked about half as often, and after half an hour every minute (the documented maximum), scaled with the
-    interval. A short clip takes 70 to 140 s, so a slot is seen free within seconds of being so.
+    interval. So a slot would be seen free 7.5 s late on average, a tenth of the 60 to 140 s that a short clip takes:
+    where a scene waits for the slot, a younger task is asked about more often from a little before the shortest time
+    on that one of its kind took. Before one has ended nothing is expected.
     """
-    age = now - (job.submitted_at or now)
-    factor = 1.0 if age < 600 else 2.0 if age < 1800 else 4.0
-    return now + limits.poll_interval_s * factor
+    old_s = now - (job.submitted_at or now)
+    usual_s = limits.poll_interval_s * (1.0 if old_s < OLD_S else 2.0 if old_s < 1800 else 4.0)
+    lasted, gate = board.lasted.get(job.kind), board.gate_of(job)
+    if old_s >= OLD_S or not lasted or gate is None or not board.to_submit.get(job.model):
+        return now + usual_s
+    shortest_s = min(lasted)
+    return now + min(usual_s, max(near_s(shortest_s, gate.lane, limits), EARLY * shortest_s - old_s))
+
+
+def near_s(shortest_s: float, lane: Lane, limits: Limits) -> float:
+    """Return how often to ask about a task that may end soon, in seconds.
+
+    A fifteenth of the interval (1 s), or for long tasks a sixtieth of what they take: a slot that is free is seen so
+    within a sixtieth of a task's time. All tasks of a model together take at most a quarter of the account's rate.
+    """
+    return max(limits.poll_interval_s / 15, shortest_s / 60, 4 * lane.at_once / lane.ask_rate)
 
 
 def backoff(tries: int, key: JobKey, *, base_s: float = 1.0, cap_s: float = 60.0) -> float:
@@ -233,16 +166,16 @@ def there(board: Board, now: float) -> float:
 
 def age(board: Board, job: Job, now: float) -> float:
     """Return how long the service has had a job's task, in seconds; a clock that was set since counts for nothing."""
-    if job.submitted_at is None:
-        return 0.0
+    submitted_at = job.submitted_at or now
     if job.clock_offset_s is None or board.clock_offset_s is None:
-        return now - job.submitted_at
-    return there(board, now) - (job.submitted_at + job.clock_offset_s)
+        return now - submitted_at
+    return there(board, now) - (submitted_at + job.clock_offset_s)
 
 
 def judge_submit(board: Board, job: Job, seen: saw.SubmitOutcome, now: float) -> Event:
     """Only an answer moves a job out of doubt; silence is written down with what little came."""
-    tries = board.refusals_in_a_row
+    gate = board.gate_of(job)
+    tries = gate.refusals_in_a_row if gate else 0
     match seen:
         case saw.Accepted(task_id=task_id, request_id=request_id) if task_id in board.claimed:
             reason = f"the service answered with task {task_id}, which {board.claimed[task_id]} has"
@@ -253,7 +186,7 @@ def judge_submit(board: Board, job: Job, seen: saw.SubmitOutcome, now: float) ->
             return SubmitRefused("NotSent", reason, now + backoff(tries, job.key))
         case saw.Unknown(reason=reason, request_id=request_id):
             return SubmitUnclear(reason, request_id)
-        case saw.Refused(kind=Kind.SCENE, code=code, message=message):
+        case saw.Refused(kind=Kind.SCENE | Kind.MODERATION, code=code, message=message):
             return SubmitRefused(code, message)
         case saw.Refused(kind=Kind.ACCOUNT, code=code, message=message):
             # The run stops; the scene itself is as good as before and goes again at once in the next run.
@@ -271,9 +204,9 @@ def judge_task(board: Board, job: Job, view: saw.TaskView, now: float, limits: L
         case "SUCCEEDED":
             return strike(board, job, 3, "the task succeeded and is billed, but the service shows no video")
         case "FAILED":
-            attempts = getattr(job.state, "attempt", 0)
-            again = view.kind in (Kind.SERVICE, Kind.RATE) and attempts < limits.attempts
-            return TaskFailed(view.code, view.message, now + backoff(attempts, job.key) if again else None)
+            tries = job.failures + 1
+            again = view.kind in (Kind.SERVICE, Kind.RATE, Kind.ALLOCATION) and tries < limits.attempts
+            return TaskFailed(view.code, view.message, now + backoff(tries, job.key) if again else None)
         case "CANCELED":
             return TaskCanceled()
         case "UNKNOWN" if age(board, job, now) > TASK_LIFE_S:
@@ -340,13 +273,22 @@ class Halt:
     at_once: bool
 
 
-def halt(board: Board, seen: saw.Seen, now: float, limits: Limits) -> Halt | None:
-    """Say whether what was seen ends the run: one refused key is refused for every scene."""
+def halt(board: Board, job: Job, seen: saw.Seen, now: float, limits: Limits) -> Halt | None:
+    """Say whether what was seen of a job ends its account's part of the run: a refused key is refused for every scene.
+
+    A spent quota and a rate share one code (Throttling.AllocationQuota): after some refusals in a row it is the quota.
+    """
+    gate = board.gate_of(job)
     match seen:
         case saw.Refused(kind=Kind.ACCOUNT, code=code, message=message):
             return Halt(Exit.ACCOUNT, f"the service refuses the account: {code}: {message}", ACCOUNT_HINT, False)
         case saw.ReadFailed(kind=Kind.ACCOUNT, code=code, message=message):
             return Halt(Exit.ACCOUNT, f"the service refuses the account: {code}: {message}", ACCOUNT_HINT, True)
+        case saw.Refused(kind=Kind.ALLOCATION, code=code, message=message) if (
+            gate is not None and gate.refusals_in_a_row >= limits.allocations
+        ):
+            words = f"the service refuses the account {gate.refusals_in_a_row} times in a row: {code}: {message}"
+            return Halt(Exit.ACCOUNT, words, ACCOUNT_HINT, False)
         case saw.NotSent(reason=reason) if now - (board.unsent_since or now) >= limits.unreachable_s:
             return Halt(
                 Exit.RUNNING, f"the service cannot be reached: {reason}", "check the network, then run again", True
@@ -371,7 +313,7 @@ def next_look(board: Board, job: Job, seen: saw.Seen, now: float, limits: Limits
         case _ if isinstance(job.state, Rendered):
             return now
         case _:
-            return poll_after(job, now, limits)
+            return poll_after(board, job, now, limits)
 
 
 def oddity(seen: saw.Seen) -> str | None:

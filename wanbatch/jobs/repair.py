@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wanbatch import disk
 from wanbatch.jobs import lock
 from wanbatch.jobs.board import Board
 from wanbatch.jobs.journal import EVENTS, Journal, JournalDamaged, JournalError, Line, follow, lines_of
@@ -97,7 +98,7 @@ def examine(content: bytes, path: Path) -> Findings:
 def content_of(path: Path) -> bytes:
     """Return a journal's bytes. Needs no lock and changes nothing. Raises JournalError."""
     try:
-        return path.read_bytes()
+        return disk.read_plain(path)
     except OSError as error:
         raise JournalError(f"cannot read {path}: {error.strerror}") from None
 

@@ -104,9 +104,13 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class SubmitIntended:
-    """Synced before the first byte of the POST leaves. `clock_offset_s` is the service's clock minus ours, if known."""
+    """Synced before the first byte of the POST leaves. `clock_offset_s` is the service's clock minus ours, if known.
+
+    `lane` is the account that it leaves by; empty for the environment's.
+    """
 
     clock_offset_s: float | None = None
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,14 @@ class SubmitDisproved:
 
 @dataclass(frozen=True, slots=True)
 class TaskAdopted:
-    """A task of the account is this job's; `evidence` says how that is known."""
+    """A task of the account is this job's; `evidence` says how that is known.
+
+    `lane` is the account whose task it is; None: the one by which the job was last sent.
+    """
 
     task_id: str
     evidence: str
+    lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

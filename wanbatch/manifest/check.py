@@ -6,7 +6,7 @@ that the service would cut, refuse or bill by surprise gets past here.
 
 import gc
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,9 @@ class Check:
                     scenes.append(expand.scene(raw, defaults or {}))
                     wanted += self.jobs(path, raw, scenes[-1])
         self.texts(("defaults",), defaults or {})
+        if {"model", "models"} <= (defaults or {}).keys():
+            path = ("defaults", "models")
+            self.problem("E109", path, "`model` and `models` exclude each other", "keep one of the two", key=True)
         self.gaps()
         name = data.get("name", default_name)
         if "name" not in data and any(fault.path == ("name",) for fault in faults("manifest", {"name": name})):
@@ -242,3 +245,18 @@ def load(path: Path) -> Manifest:
     if manifest is None:
         raise ManifestInvalid(str(path), problems)
     return manifest
+
+
+def text_places(path: Path, ids: Collection[str]) -> dict[str, Place]:
+    """Return where the prompt, or the shots, of some scenes stand in a manifest file that was read before.
+
+    Raises ManifestInvalid, WanbatchError for a file that cannot be read any more.
+    """
+    document = parse(str(path), read_text(path))
+    scenes = document.data.get("scenes") if isinstance(document.data, dict) else None
+    found: dict[str, Place] = {}
+    for index, scene in enumerate(scenes if isinstance(scenes, list) else ()):
+        if isinstance(scene, dict) and scene.get("id") in ids:
+            name = "shots" if "shots" in scene else "prompt"
+            found[scene["id"]] = document.place(("scenes", index, name))
+    return found

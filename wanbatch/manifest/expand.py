@@ -9,6 +9,7 @@ from typing import Any
 
 from wanbatch.manifest.model import JobKey, Request, RunSettings, Scene, Shot, Take, Wanted
 from wanbatch.manifest.prompt import one_line, render
+from wanbatch.money.amount import Cap, amount
 
 BUILT_IN: dict[str, object] = {
     "model": "wan2.7-t2v",
@@ -26,7 +27,10 @@ SEED_RANGE = 2**31
 
 def run_settings(data: Mapping[str, Any]) -> RunSettings:
     """Return the manifest's `run` mapping as a value."""
-    return RunSettings(**data)
+    plain = {name: value for name, value in data.items() if name not in ("budget", "accounts", "retries")}
+    retries = {f"{what}_retries": times for what, times in data.get("retries", {}).items()}
+    caps = tuple(Cap(over.removeprefix("per_"), *amount(text)) for over, text in data.get("budget", {}).items())
+    return RunSettings(**plain, **retries, budget=caps, accounts=tuple(data.get("accounts", ())))
 
 
 def shots_duration(shots: list[Mapping[str, Any]]) -> float:
@@ -41,6 +45,9 @@ def scene(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scene:
     shots is for the check to say.
     """
     merged = {**BUILT_IN, **defaults, **data}
+    models = merged.pop("models", None)
+    if models and "model" not in data:
+        merged["model"] = one_of(models, data["id"])
     shots = tuple(Shot(s["prompt"], float(s["seconds"]), s.get("framing")) for s in merged.pop("shots", ()))
     if shots:
         merged["duration"] = int(sum(shot.seconds for shot in shots))
@@ -48,9 +55,21 @@ def scene(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scene:
     return Scene(shots=shots, **merged)
 
 
-def derived_seed(scene_id: str, take: int) -> int:
-    """Return the seed of a take whose scene gives none: the same for ever, whatever else the manifest holds."""
-    digest = hashlib.sha256(f"{scene_id}\0{take}".encode()).digest()
+def one_of(models: list[str], scene_id: str) -> str:
+    """Return a scene's model among several: by its id alone, and when a model is added only its share of scenes moves.
+
+    That is highest random weight hashing (Thaler and Ravishankar, 1998).
+    """
+    return max(models, key=lambda model: hashlib.sha256(f"{model}\0{scene_id}".encode()).digest())
+
+
+def derived_seed(scene_id: str, take: int, again: int = 0) -> int:
+    """Return the seed of a take whose scene gives none: the same for ever, whatever else the manifest holds.
+
+    `again` counts the further seeds of a take whose video was withheld.
+    """
+    name = f"{scene_id}\0{take}" + (f"\0again {again}" if again else "")
+    digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:4], "big") % SEED_RANGE
 
 

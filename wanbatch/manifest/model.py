@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wanbatch.money.amount import Cap
+
 PARAMETERS = ("resolution", "ratio", "prompt_extend", "watermark", "duration", "seed")
 """The request's parameters in the order of the documented example (Wan 2.7 create task, 2026-08-15)."""
 
@@ -157,12 +159,16 @@ class Wanted:
 class RunSettings:
     """How to run a manifest; never part of a request's identity. Durations are in seconds."""
 
-    concurrency: int = 5
+    concurrency: int | None = None
     downloads: int = 4
     poll_interval_s: float = 15.0
     settle_s: float = 180.0
     on_absent: str = "hold"
     on_change: str = "generate"
+    budget: tuple[Cap, ...] = ()
+    accounts: tuple[str, ...] = ()
+    service_retries: int = 2
+    moderation_retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

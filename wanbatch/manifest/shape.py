@@ -62,7 +62,8 @@ BELONGS = {
     ),
     **dict.fromkeys(("framing", "seconds"), "in a shot, below `shots:`"),
     **dict.fromkeys(
-        ("concurrency", "downloads", "poll_interval_s", "settle_s", "on_absent", "on_change"), "below `run:`",
+        ("concurrency", "downloads", "poll_interval_s", "settle_s", "on_absent", "on_change", "budget", "accounts",
+         "retries"), "below `run:`",
     ),
 }  # fmt: skip
 """Keys of the language that somebody has written in another part of it: where each belongs."""
@@ -80,6 +81,7 @@ LISTS = {
     "scenes": "write the scenes below `scenes:`, each starting with `- id: `",
     "shots": "write the shots below `shots:`, each starting with `- seconds: `",
 }
+AMOUNTS = ("per_run", "per_day")
 NEEDED = frozenset({"wanbatch", "id", "seconds"})
 """Keys that cannot be left out."""
 SECONDS = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:s|sec|secs|seconds?|秒)?\Z")
@@ -146,7 +148,7 @@ def last_name(path: DataPath) -> str:
         return "the manifest"
     if isinstance(path[-1], str):
         return path[-1]
-    return "a tag" if path[-2:-1] == ("tags",) else "this"
+    return {"tags": "a tag", "accounts": "an account", "models": "a model"}.get(str(path[-2]), "this")
 
 
 def unknown_keys(path: DataPath, instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Fault]:
@@ -201,6 +203,9 @@ def typed(path: DataPath, error: ValidationError) -> Fault:
     if value is None:
         return empty(path)
     if wanted == "string" and isinstance(value, int | float):
+        if name in AMOUNTS:
+            return Fault(path, False, "E101", name + " is {}, but must be an amount and its currency",
+                         "write {} CNY, or another currency", quote=True)  # fmt: skip
         return Fault(path, False, "E101", name + " is {}, but must be text", 'quote it: "{}"', quote=True)
     message = f"{name} is {shown(value)}, but must be {TYPES.get(wanted, wanted)}"
     return Fault(path, False, "E101", message, type_hint(path, wanted, value, error.schema))
@@ -277,6 +282,8 @@ def formed(path: DataPath, error: ValidationError) -> Fault:
         "id": "at most 64 letters a–z, digits, `.`, `_`, `-`, a letter or digit first; free text goes into `title`",
         "audio_url": "the service fetches it: an address that starts with https:// or http://",
         "name": "it names a folder: no slash, no dot in front",
+        **dict.fromkeys(AMOUNTS, "an amount and its currency, CNY or USD: 30 CNY, 4.50 USD"),
+        "an account": "its name in the configuration: letters, digits, `.`, `_`, `-`",
     }.get(name, "")
     near = re.sub(r"[^A-Za-z0-9._]+", "-", value[:64]).strip("-._")
     if name == "id" and near:

@@ -16,6 +16,8 @@ from wanbatch.service import catalog
 API_PATH = "/api/v1"
 KEY = re.compile(r"(?!bearer)[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 """What may stand after `Bearer` (RFC 6750)."""
+LIKE_A_KEY = re.compile(r"\bsk-[A-Za-z0-9._~+-]+")
+"""How the service's keys begin."""
 WORKSPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """A workspace id becomes part of a host name; the official SDK takes the same."""
 
@@ -56,6 +58,11 @@ class Account:
         return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
+def masked(text: str) -> str:
+    """Return a text with stars over what looks like a key: one that was written where a name or a path belongs."""
+    return LIKE_A_KEY.sub(lambda match: "*" * len(match[0]), text)
+
+
 def literal(host: str) -> IPv4Address | IPv6Address | None:
     """Return the address that a host is written as; None for a name. `::ffff:127.0.0.1` is 127.0.0.1."""
     try:
@@ -79,27 +86,35 @@ def read_key(env: Mapping[str, str]) -> Key:
     text, source = env.get("DASHSCOPE_API_KEY", ""), "DASHSCOPE_API_KEY"
     path = env.get("DASHSCOPE_API_KEY_FILE_PATH")
     if not text.strip() and path:
-        source = path
-        try:
-            text = Path(path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise WanbatchError(
-                f"cannot read the key file {path}", exit_code=Exit.ACCOUNT, hint="check DASHSCOPE_API_KEY_FILE_PATH"
-            ) from None
-    text = text.strip()
-    if not text:
+        source, text = path, read_key_file(Path(path), "check DASHSCOPE_API_KEY_FILE_PATH")
+    if not text.strip():
         raise WanbatchError(
             "no API key; nothing was sent",
             exit_code=Exit.ACCOUNT,
             hint="export DASHSCOPE_API_KEY=sk-…, or add --simulate: no key, no money",
         )
-    if not KEY.fullmatch(text):
-        raise WanbatchError(
-            f"{source} holds {len(text)} characters that are no API key; nothing was sent",
-            exit_code=Exit.ACCOUNT,
-            hint="copy the key again: sk-…, without quotes, spaces or `Bearer`",
-        )
-    return Key(text)
+    return key_of(text, source)
+
+
+def read_key_file(path: Path, hint: str) -> str:
+    """Return what a key file holds. Raises WanbatchError."""
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        message = masked(f"cannot read the key file {path}; nothing was sent")
+        raise WanbatchError(message, exit_code=Exit.ACCOUNT, hint=hint) from None
+
+
+def key_of(text: str, source: str) -> Key:
+    """Return the key in a text, without the white space around it. Raises WanbatchError, with its length alone."""
+    text = text.strip()
+    if KEY.fullmatch(text):
+        return Key(text)
+    raise WanbatchError(
+        masked(f"{source} holds {len(text)} characters that are no API key; nothing was sent"),
+        exit_code=Exit.ACCOUNT,
+        hint="copy the key again: sk-…, without quotes, spaces or `Bearer`",
+    )
 
 
 def usable(url: str) -> bool:
@@ -114,22 +129,31 @@ def usable(url: str) -> bool:
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host or "")))
 
 
-def base_url(env: Mapping[str, str], flag: str | None) -> str:
+def base_url(env: Mapping[str, str], flag: str | None, region: str | None = None) -> str:
     """Return the API's base URL without a trailing slash: the flag, the environment, else the region's host.
 
-    Raises WanbatchError for one that would show the key to the network.
+    `region` is the flag's. Raises WanbatchError for a URL that would show the key to the network, and for a region
+    that is not the host's: its prices would be another's.
     """
     given = flag or env.get("DASHSCOPE_HTTP_BASE_URL")
     if not given:
-        return region_url(env)
-    if usable(given):
-        return given.rstrip("/")
-    shown = given if "@" not in given else "…@" + given.rpartition("@")[2]
-    raise WanbatchError(
-        f"base URL {shown!r} cannot be used; nothing was sent",
-        exit_code=Exit.USAGE,
-        hint="it is https://HOST/api/v1; http only on this machine, since the key goes with every request",
-    )
+        return region_url(env, region)
+    if not usable(given):
+        shown = given if "@" not in given else "…@" + given.rpartition("@")[2]
+        raise WanbatchError(
+            f"base URL {shown!r} cannot be used; nothing was sent",
+            exit_code=Exit.USAGE,
+            hint="it is https://HOST/api/v1; http only on this machine, since the key goes with every request",
+        )
+    host = urlsplit(given).hostname or ""
+    own = catalog.region_of_host(host)
+    if region and own not in (None, catalog.region(region).id):
+        raise WanbatchError(
+            f"--region {region}, but the host {host} is in {own}; nothing was sent",
+            exit_code=Exit.USAGE,
+            hint="leave out --region, or the base URL (--base-url, DASHSCOPE_HTTP_BASE_URL)",
+        )
+    return given.rstrip("/")
 
 
 def workspace_id(env: Mapping[str, str]) -> str | None:
@@ -144,33 +168,35 @@ def workspace_id(env: Mapping[str, str]) -> str | None:
     )
 
 
-def region_url(env: Mapping[str, str]) -> str:
-    """Return the base URL of `DASHSCOPE_API_REGION`, on the workspace's own domain if there is one.
+def region_url(env: Mapping[str, str], region: str | None = None) -> str:
+    """Return the base URL of a region, of `DASHSCOPE_API_REGION` without one, else Beijing's. Raises WanbatchError."""
+    name = region or env.get("DASHSCOPE_API_REGION") or catalog.DEFAULT_REGION
+    return host_url(name, workspace_id(env), "export DASHSCOPE_WORKSPACE_ID=…")
+
+
+def host_url(region: str, workspace: str | None, hint: str) -> str:
+    """Return the base URL of a region, on the workspace's own domain if there is one. Raises WanbatchError.
 
     As with the official SDK, Beijing stays on its old host: it is what no region means.
     """
-    region = catalog.region(env.get("DASHSCOPE_API_REGION") or catalog.DEFAULT_REGION)
-    workspace = workspace_id(env)
-    if workspace and region.id != catalog.DEFAULT_REGION:
-        return f"https://{region.workspace_host.format(workspace=workspace)}{API_PATH}"
-    if region.host is None:
-        raise WanbatchError(
-            f"region {region.id} has workspace domains only",
-            exit_code=Exit.USAGE,
-            hint="export DASHSCOPE_WORKSPACE_ID=…",
-        )
-    return f"https://{region.host}{API_PATH}"
+    known = catalog.region(region)
+    if workspace and known.id != catalog.DEFAULT_REGION:
+        return f"https://{known.workspace_host.format(workspace=workspace)}{API_PATH}"
+    if known.host is None:
+        raise WanbatchError(f"region {known.id} has workspace domains only", exit_code=Exit.USAGE, hint=hint)
+    return f"https://{known.host}{API_PATH}"
 
 
-def region_id(env: Mapping[str, str], url: str) -> str | None:
-    """Return the region that decides the price: the host's, else (for a relay) the one that was named."""
-    return catalog.region_of_host(urlsplit(url).hostname or "") or env.get("DASHSCOPE_API_REGION") or None
+def region_id(env: Mapping[str, str], url: str, region: str | None = None) -> str:
+    """Return the region that decides the price: the flag's, the host's, `DASHSCOPE_API_REGION`, else Beijing."""
+    host = urlsplit(url).hostname or ""
+    return region or catalog.region_of_host(host) or env.get("DASHSCOPE_API_REGION") or catalog.DEFAULT_REGION
 
 
-def account(env: Mapping[str, str], flag: str | None) -> Account:
-    """Return the account that the environment describes. Raises WanbatchError."""
-    url = base_url(env, flag)
+def account(env: Mapping[str, str], flag: str | None, region: str | None = None) -> Account:
+    """Return the account that the environment describes; `flag` is a base URL. Raises WanbatchError."""
+    url = base_url(env, flag, region)
     local = is_loopback(urlsplit(url).hostname or "")
     given = env.get("DASHSCOPE_API_KEY") or env.get("DASHSCOPE_API_KEY_FILE_PATH")
     key = Key("sk-simulated") if local and not given else read_key(env)  # what stays on this machine needs no key
-    return Account(key, url, workspace_id(env), region_id(env, url))
+    return Account(key, url, workspace_id(env), region_id(env, url, region))

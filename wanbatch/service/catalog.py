@@ -4,7 +4,9 @@ Knows the data's shape; every number and its source are in `catalog.toml` and in
 """
 
 import json
+import re
 import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,6 +19,7 @@ from wanbatch.errors import Exit, WanbatchError
 
 DEFAULT_REGION = "cn-beijing"
 """The official SDK's default host is Beijing's."""
+CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,17 @@ class Price:
     date: date
 
 
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """What a second of video costs with some models in one region, by resolution, as of `date`."""
+
+    models: frozenset[str]
+    region: str
+    currency: str
+    date: date
+    per_second: Mapping[str, Decimal]
+
+
 @cache
 def data() -> dict[str, Any]:
     """Return the catalogue as it is written."""
@@ -60,14 +74,20 @@ def rates() -> Rates:
     return Rates(float(table["submit_per_s"]), int(table["tasks_at_once"]), float(table["ask_per_s"]))
 
 
+def families() -> Mapping[str, Mapping[str, Any]]:
+    """Return the model families by name."""
+    table: Mapping[str, Mapping[str, Any]] = data()["families"]
+    return table
+
+
 def family(model: str) -> str | None:
     """Return the family of a model id; None for a model that the catalogue does not know."""
-    return next((name for name, table in data()["families"].items() if model in table["models"]), None)
+    return next((name for name, table in families().items() if model in table["models"]), None)
 
 
 def models() -> tuple[str, ...]:
     """Return every model id that the catalogue knows."""
-    return tuple(model for table in data()["families"].values() for model in table["models"])
+    return tuple(model for table in families().values() for model in table["models"])
 
 
 @cache
@@ -90,11 +110,89 @@ def region_of_host(host: str) -> str | None:
     return None
 
 
-def price(model: str, resolution: str, region_id: str) -> Price | None:
-    """Return the price of a second; None, never 0, where it is not known."""
-    for row in data()["prices"]:
-        if row["family"] == family(model) and row["region"] == region_id and resolution in row["per_second"]:
-            return Price(Decimal(row["per_second"][resolution]), row["currency"], row["date"])
+@cache
+def price_rows() -> tuple[PriceRow, ...]:
+    """Return the catalogue's prices."""
+    return tuple(row_of(row) for row in data()["prices"])
+
+
+def row_of(table: object) -> PriceRow:
+    """Return a row of `[[prices]]`. Raises ValueError, in words, for one that is not as it must be.
+
+    What is mistyped must not be passed over: the catalogue's price would stand for it.
+    """
+    if not isinstance(table, dict):
+        raise ValueError("it is no table")  # noqa: TRY004 - what is written is wrong, not what was called
+    unknown = set(table) - {"family", "model", "region", "currency", "per_second", "source", "date"}
+    if unknown:
+        raise ValueError(f"unknown key {min(unknown)!r}")
+    region_name, currency, day = str(table.get("region")), table.get("currency"), table.get("date")
+    if region_name not in data()["regions"]:
+        raise ValueError(f"region {region_name!r} is not known; known are {', '.join(data()['regions'])}")
+    if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
+        raise ValueError(f"currency {currency!r} is not three capital letters")
+    if type(day) is not date:
+        raise ValueError("no date: write when you read the price, date = 2026-11-01")
+    return PriceRow(models_of(table), region_name, currency, day, seconds_of(table.get("per_second")))
+
+
+def models_of(table: Mapping[str, object]) -> frozenset[str]:
+    """Return the models that a row is about: those of a family, or one. Raises ValueError."""
+    if ("family" in table) == ("model" in table):
+        raise ValueError("it names a family or a model, one of the two")
+    named = str(table.get("family") or table.get("model"))
+    known = {one: (one,) for one in models()} if "model" in table else {n: f["models"] for n, f in families().items()}
+    if named not in known:
+        raise ValueError(f"{named!r} is not known; known are {', '.join(known)}")
+    return frozenset(known[named])
+
+
+def seconds_of(table: object) -> Mapping[str, Decimal]:
+    """Return the prices of a second by resolution. Raises ValueError: what is not known is left out, never 0."""
+    known = request_schema(next(iter(families())))["properties"]["parameters"]["properties"]["resolution"]
+    if not isinstance(table, dict) or not table:
+        raise ValueError('no per_second: write per_second = { 720P = "0.6", 1080P = "1.0" }')
+    for resolution, value in table.items():
+        if resolution not in known["enum"]:
+            raise ValueError(f"resolution {resolution!r} is not known; known are {', '.join(known['enum'])}")
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", str(value)) or not Decimal(value):
+            raise ValueError(f'price {value} of {resolution} is no amount above 0, for example "0.6"')
+    return {resolution: Decimal(value) for resolution, value in table.items()}
+
+
+def rows_in(text: str) -> tuple[PriceRow, ...]:
+    """Return the prices of a user's file, written like the catalogue's. Raises ValueError, in words.
+
+    Two prices for one thing are refused: which of them is meant would be a guess about money.
+    """
+    tables = tomllib.loads(text, parse_float=Decimal)
+    listed = tables.pop("prices", [])
+    if tables or not isinstance(listed, list):
+        raise ValueError(f"only [[prices]] tables may stand here, not {', '.join(tables) or '[prices]'}")
+    rows: list[PriceRow] = []
+    seen: set[tuple[str, str, str]] = set()
+    for number, table in enumerate(listed, 1):
+        try:
+            rows.append(row_of(table))
+        except ValueError as error:
+            raise ValueError(f"[[prices]] number {number}: {error}") from None
+        own = {(model, rows[-1].region, one) for model in rows[-1].models for one in rows[-1].per_second}
+        if own & seen:
+            model, region, resolution = min(own & seen)
+            raise ValueError(f"[[prices]] number {number}: a second price for {model} {resolution} in {region}")
+        seen |= own
+    return tuple(rows)
+
+
+def price(model: str, resolution: str, region_id: str, extra: Sequence[PriceRow] = ()) -> Price | None:
+    """Return the price of a second; None, never 0, where it is not known.
+
+    The rows of `extra` come first. A region with prices in two currencies has that of its first row.
+    """
+    rows: Iterable[PriceRow] = (*extra, *price_rows())
+    for row in rows:
+        if model in row.models and row.region == region_id and resolution in row.per_second:
+            return Price(row.per_second[resolution], row.currency, row.date)
     return None
 
 
@@ -110,6 +208,13 @@ def schema_text(name: str) -> str:
 def manifest_schema() -> dict[str, Any]:
     """Return the manifest's JSON Schema."""
     schema: dict[str, Any] = json.loads(schema_text("manifest.schema.json"))
+    return schema
+
+
+@cache
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the user's configuration."""
+    schema: dict[str, Any] = json.loads(schema_text("config.schema.json"))
     return schema
 
 

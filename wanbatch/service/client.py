@@ -31,6 +31,7 @@ POST_TIMEOUT_S = 60.0
 PAGE_SIZE = 100
 """No maximum is documented; the service's own `page_size` in the reply is not relied on."""
 MAX_PAGES = 200
+NO_SUCH_PATH = (404, 405)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,27 @@ class Reply:
     body: bytes
 
 
+def alone(_gap_s: float) -> float:
+    """Wait for nobody: no other process uses the account."""
+    return 0.0
+
+
 class Spacing:
-    """Hands out turns at a rate: two are never closer than `1 / per_second` seconds; who asks first goes first."""
+    """Hands out turns at a rate: two are never closer than `1 / per_second` seconds; who asks first goes first.
+
+    `ticket` takes the next turn among all processes that use the account, and says in how many seconds it is.
+    """
 
     def __init__(
-        self, per_second: float, now: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        per_second: float,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        ticket: Callable[[float], float] = alone,
     ) -> None:
         self._gap = 1 / per_second
+        self._ticket = ticket
         self._now = now
         self._sleep = sleep
         self._free_at = float("-inf")
@@ -57,7 +72,7 @@ class Spacing:
     async def turn(self) -> None:
         """Wait for the next turn."""
         async with self._line:
-            wait = self._free_at - self._now()
+            wait = max(self._free_at - self._now(), self._ticket(self._gap))
             if wait > 0:
                 await self._sleep(wait)
             self._free_at = max(self._free_at, self._now()) + self._gap
@@ -183,6 +198,24 @@ class Client:
             return True
         failed = wire.read_failed(reply.status, reply.headers, reply.body) if isinstance(reply, Reply) else reply
         return False if wire.fold(failed.code) == "unsupportedoperation" else failed
+
+    async def limits(self, model: str) -> wire.Limits | ReadFailed:
+        """Read the account's limits for a model. A failing call means that they are not known: the table holds then.
+
+        Two addresses are documented, the older one first; only a host that does not have it is asked for the other.
+        """
+        query = urlencode({"model": model})
+        reply = await self._ask("GET", f"/models/limits?{query}")
+        if isinstance(reply, Reply) and reply.status in NO_SUCH_PATH:
+            reply = await self._ask("GET", f"/quotas?{query}")
+        return wire.limits_of(model, reply.status, reply.headers, reply.body) if isinstance(reply, Reply) else reply
+
+    async def accepted(self, model: str) -> ReadFailed | None:
+        """Ask for one row of the task list, which costs nothing: None says that the key is accepted."""
+        query = urlencode({"model_name": model, "page_no": 1, "page_size": 1})
+        reply = await self._ask("GET", f"/tasks/?{query}")
+        page = reply if isinstance(reply, ReadFailed) else wire.list_page(reply.status, reply.headers, reply.body)
+        return page if isinstance(page, ReadFailed) else None
 
     async def _ask(self, method: str, path: str) -> Reply | ReadFailed:
         """Make a call that may be repeated, in its turn."""

@@ -25,7 +25,9 @@ ACCOUNT_CODES = frozenset({
     "model.accessdenied", "workspace.accessdenied", "endpoint.accessdenied", "workspacenotfound",
     "commoditynotpurchased", "prepaidbilloverdue", "postpaidbilloverdue",
 })  # fmt: skip
-RATE_CODES = ("throttling", "limitrequests", "resourceexhausted", "insufficientquota")
+ALLOCATION_CODES = frozenset({"throttling.allocationquota", "insufficientquota"})
+RATE_CODES = ("throttling", "limitrequests", "resourceexhausted")
+MODERATION_CODES = frozenset({"datainspectionfailed", "ipinfringementsuspect", "customroleblocked", "faqruleblocked"})
 SERVICE_CODES = (
     "internalerror", "systemerror", "serviceunavailable", "modelunavailable", "modelservicefailed",
     "rewritefailed", "invalidurl.timeout", "invalidurl.connectionrefused", "invalidparameter.datainspection",
@@ -43,6 +45,15 @@ class Page(NamedTuple):
     total: int
 
 
+class Limits(NamedTuple):
+    """What the service says that the account may do with a model; None where it says nothing that can be used."""
+
+    submit_per_s: float | None
+    tasks_at_once: int | None
+    queued: int | None
+    """Tasks that may wait behind those that are worked on."""
+
+
 def fold(code: str) -> str:
     """Return a code as it is compared: `InvalidApiKey`, `invalid_api_key` and `invalidapikey ` are one."""
     return "".join(code.casefold().replace("_", "").split())
@@ -53,6 +64,10 @@ def kind_of(code: str, status: int | None = None) -> Kind:
     folded = fold(code)
     if folded in ACCOUNT_CODES or status == 401:
         return Kind.ACCOUNT
+    if folded in ALLOCATION_CODES:
+        return Kind.ALLOCATION
+    if folded in MODERATION_CODES:
+        return Kind.MODERATION
     if folded.startswith(RATE_CODES) or status == 429:
         return Kind.RATE
     if folded.startswith(SERVICE_CODES) or folded.endswith(".timeout") or (status or 0) >= 500:
@@ -205,4 +220,37 @@ def list_row(data: object) -> Row | None:
         model=text_of(data, "model_name"),
         status=text_of(data, "status").upper(),
         created_at=(number_of(data, "gmt_create") or 0.0) / 1000,
+    )
+
+
+def limits_of(model: str, status: int, headers: Mapping[str, str], body: bytes) -> Limits | ReadFailed:
+    """Read the account's limits for a model; a workspace's own, where they are lower. Anything odd is not known.
+
+    Source: list model quotas (2026-09-28), `output.quotas[]` with `model_limit` and `workspace_limit`; an earlier
+    page shows the same fields without a list around them.
+    """
+    data = as_object(body)
+    if status != 200 or data is None:
+        return read_failed(status, headers, body)
+    output = data.get("output")
+    around = output if isinstance(output, dict) else data
+    quotas = around.get("quotas")
+    rows = [row for row in quotas if isinstance(row, dict)] if isinstance(quotas, list) else []
+    mine = [row.get(level) for row in rows if row.get("model") == model for level in ("model_limit", "workspace_limit")]
+    read = [limit for limit in map(limit_row, mine if rows else [around]) if any(limit)]
+    if not read:
+        return ReadFailed(Kind.SERVICE, "OddReply", f"the answer has no limits of {model}")
+    rates, tasks, queued = (min((one for one in column if one), default=None) for column in zip(*read, strict=True))
+    return Limits(rates, None if tasks is None else int(tasks), None if queued is None else int(queued))
+
+
+def limit_row(data: object) -> tuple[float | None, float | None, float | None]:
+    """Read submissions a second, tasks at once and the length of the queue; a limit of nothing is none."""
+    row = data if isinstance(data, dict) else {}
+    many, period = number_of(row, "request_limit") or 0.0, number_of(row, "request_limit_period") or 0.0
+    tasks, queued = (number_of(row, f"async_user_{name}_limit") or 0.0 for name in ("concurrency", "queue"))
+    return (
+        many / period if many >= 1 and period >= 1 else None,
+        tasks if tasks >= 1 else None,
+        queued if queued >= 1 else None,
     )

@@ -6,23 +6,28 @@ says is in `spoil`, its bytes in `framing`, how it uses its connection in `sendi
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
-from wanbatch.simulator import checks, sending
+from wanbatch.simulator import callers, checks, sending
+from wanbatch.simulator.codes import FAILURES, REFUSALS
 from wanbatch.simulator.faults import Fault, Faults
 from wanbatch.simulator.kinds import BY_NAME
-from wanbatch.simulator.replies import Reply
+from wanbatch.simulator.replies import Refusal, Reply
 from wanbatch.simulator.rules import Rules
 from wanbatch.simulator.spoil import spoil
-from wanbatch.simulator.world import World
+from wanbatch.simulator.world import BROKEN, TOO_FAST, World
 
 _CREATE = "/api/v1/services/aigc/video-generation/video-synthesis"
 _TASKS = "/api/v1/tasks"
+_LIMITS = ("/api/v1/models/limits", "/api/v1/quotas")
+"""The same call by two names: pages until 2026-09-02 have the first, later ones the second."""
 _ELSEWHERE = "/_elsewhere"
 
 Answer = Callable[[float, float, Fault | None], Reply]
@@ -60,8 +65,11 @@ class Simulator:
         """Waits to open the port again; None while it is open."""
         self._landing: set[asyncio.TimerHandle] = set()
         self._elsewhere = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     async def __aenter__(self) -> Self:
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         app = web.Application()
         routes = app.router
         for end in ("", "/"):
@@ -69,6 +77,8 @@ class Simulator:
             routes.add_get(_TASKS + end, self._list)
             routes.add_get(_TASKS + "/{task_id}" + end, self._query)
             routes.add_post(_TASKS + "/{task_id}/cancel" + end, self._cancel)
+            for path in _LIMITS:
+                routes.add_get(path + end, self._limits)
         routes.add_get(r"/1d/{a:[0-9a-f]{2}}/{day:\d{8}}/{b:[0-9a-f]{8}}/{name}", self._video)
         routes.add_get("/_stats", self._stats)
         routes.add_route("*", _ELSEWHERE, self._count_elsewhere)
@@ -106,8 +116,18 @@ class Simulator:
         """The oracle of the world, and what the plan has done; the same is served at /_stats.
 
         `faults` counts the requests that each kind has hit, by endpoint; `elsewhere` those that followed a redirect
-        to the place where nothing should ever come.
+        to the place where nothing should ever come. The bill is that of now. May be called from any thread.
         """
+        loop = self._loop
+        if loop is None or not loop.is_running() or threading.get_ident() == self._thread:
+            return self._counted()
+        return asyncio.run_coroutine_threadsafe(self._count(), loop).result()
+
+    async def _count(self) -> dict[str, Any]:
+        return self._counted()
+
+    def _counted(self) -> dict[str, Any]:
+        self.world.advance(self._clock()[0])
         return {**self.world.stats(), "faults": self._faults.fired(), "elsewhere": self._elsewhere}
 
     def _clock(self) -> tuple[float, float]:
@@ -120,10 +140,13 @@ class Simulator:
         parsed = checks.read_body(raw)
         prompt = checks.prompt_of(parsed) if isinstance(parsed, dict) else None
 
-        def answer(now: float, wall: float, _: Fault | None) -> Reply:
-            return self.world.create(now, request.headers, raw, wall=wall)
+        def answer(now: float, wall: float, fault: Fault | None) -> Reply:
+            fate = None
+            if fault is not None and fault.kind == "fails" and fault.code:
+                fate = checks.Failure(fault.code, fault.message or FAILURES[fault.code])
+            return self.world.create(now, request.headers, raw, wall=wall, fate=fate)
 
-        return await self._answer(request, "create", prompt, answer)
+        return await self._answer(request, "create", prompt, answer, checks.model_of(parsed))
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         task_id = request.match_info["task_id"]
@@ -150,6 +173,13 @@ class Simulator:
 
         return await self._answer(request, "list", None, answer)
 
+    async def _limits(self, request: web.Request) -> web.StreamResponse:
+        # No plan of faults reaches it: clients must do without it anyway.
+        if self._shut:
+            return sending.closed(request)
+        reply = self.world.limits(self._clock()[0], request.headers, request.query, wall=self._clock()[1])
+        return sending.response(reply)
+
     async def _video(self, request: web.Request) -> web.StreamResponse:
         # The raw path: aiohttp's parsed query would hide that a client re-quoted the signature.
         path, _, raw_query = request.raw_path.partition("?")
@@ -171,7 +201,7 @@ class Simulator:
         return web.Response(status=404)
 
     async def _answer(
-        self, request: web.Request, endpoint: str, prompt: str | None, answer: Answer
+        self, request: web.Request, endpoint: str, prompt: str | None, answer: Answer, model: str = ""
     ) -> web.StreamResponse:
         """Let the world answer, or a fault instead of it, or a fault after it."""
         arrived = ("req-arrive-time", str(time.time_ns() // 1_000_000))
@@ -180,28 +210,27 @@ class Simulator:
             return sending.closed(request)
         task_id = request.match_info.get("task_id")
         status = self.world.status_of(self._clock()[0], task_id) if task_id else None
-        fault = self._faults.pick(endpoint, prompt, status)
+        fault = self._faults.pick(endpoint, prompt, status, callers.key_of(request.headers))
         if fault is None:
             return sending.response(answer(*self._clock(), None), arrived)
         if fault.kind == "land_late":
             self._land_later(fault.seconds or 0.0, answer)
             return sending.reset(request)
         spared = BY_NAME[fault.kind].spares
-        reply = self._instead(request, endpoint, fault) if spared else answer(*self._clock(), fault)
+        reply = self._instead(request, endpoint, fault, model) if spared else answer(*self._clock(), fault)
         if fault.kind == "refuse":
             await self._refuse(fault.seconds)
         target = request.raw_path if endpoint == "video" else _ELSEWHERE
         reply = spoil(fault, reply, other=self._other(reply), target=self.world.origin + target)
         return await sending.misbehave(request, reply, fault, self._closing, arrived)
 
-    def _instead(self, request: web.Request, endpoint: str, fault: Fault) -> Reply:
+    def _instead(self, request: web.Request, endpoint: str, fault: Fault, model: str) -> Reply:
         """What stands for an answer when the request never reaches the service proper."""
         now, wall = self._clock()
-        if fault.kind == "throttle":
-            return self.world.throttled(now, endpoint, fault.retry_after, wall=wall)
+        headers = callers.NOBODY if endpoint == "video" else request.headers
         if fault.kind == "unknown":
-            return self.world.mislaid(now, request.match_info["task_id"], wall=wall)
-        return self.world.failed(now, endpoint, wall=wall)
+            return self.world.mislaid(now, request.match_info["task_id"], wall=wall, headers=headers)
+        return self.world.deny(now, endpoint, _refusal(fault), wall=wall, headers=headers, model=model)
 
     def _other(self, reply: Reply) -> str | None:
         """A task that this answer is not about."""
@@ -238,3 +267,12 @@ class Simulator:
         self._site = web.SockSite(self._runner, bound)
         await self._site.start()
         self._shut = None
+
+
+def _refusal(fault: Fault) -> Refusal:
+    """What a request is told that the service spares itself."""
+    if fault.kind == "denied" and fault.code:
+        documented = REFUSALS[fault.code]
+        message = fault.message or documented.message
+        return replace(documented, message=message, retry_after=fault.retry_after)
+    return replace(TOO_FAST, retry_after=fault.retry_after) if fault.kind == "throttle" else BROKEN

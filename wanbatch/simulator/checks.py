@@ -49,6 +49,17 @@ class Order:
     sr: int
     failure: Failure | None
 
+    def usage(self) -> dict[str, Any]:
+        """What is billed, as wan2.7 reports it (Q-QUERY)."""
+        return {
+            "duration": self.duration,
+            "input_video_duration": 0,
+            "output_video_duration": self.duration,
+            "video_count": 1,
+            "ratio": self.ratio,
+            "SR": self.sr,
+        }
+
 
 def read_body(raw: bytes) -> dict[str, Any] | Refusal:
     """The body as a JSON object, or HTTP 400 (Q-ERR, "Required body invalid")."""
@@ -73,6 +84,12 @@ def prompt_of(body: Mapping[str, Any]) -> str:
     section = body.get("input")
     prompt = section.get("prompt") if isinstance(section, dict) else None
     return prompt if isinstance(prompt, str) else ""
+
+
+def model_of(body: object) -> str:
+    """The model as it was sent; empty when there is none or it is not text."""
+    model = body.get("model") if isinstance(body, dict) else None
+    return model if isinstance(model, str) else ""
 
 
 def order(body: Mapping[str, Any], *, oss_allowed: bool) -> Order:

@@ -23,9 +23,9 @@ class Fault:
     """One fault: where, what, when.
 
     A fault counts the requests to its endpoint, only those whose prompt contains `prompt` if it is given (queries
-    and videos go by their task's prompt; a list has none). It hits from the `nth` of them on (1-based, default the
-    first), `times` of them: default one if `nth` is given, else all. The other fields belong to some kinds only,
-    see `kinds.CATALOGUE`. ValueError when a value makes no sense.
+    and videos go by their task's prompt; a list has none), and only those whose key contains `key`. It hits from
+    the `nth` of them on (1-based, default the first), `times` of them: default one if `nth` is given, else all. The
+    other fields belong to some kinds only, see `kinds.CATALOGUE`. ValueError when a value makes no sense.
     """
 
     endpoint: str
@@ -47,6 +47,12 @@ class Fault:
     """Where a redirect leads, word for word."""
     mebibytes: int | None = None
     """How large the body is, unpacked."""
+    key: str | None = None
+    """Count only requests whose API key contains this; for a video there is none."""
+    code: str | None = None
+    """What the service says, one of the codes that the kind knows."""
+    message: str | None = None
+    """Its words; default the documented ones."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.endpoint, str) or self.endpoint not in KINDS:
@@ -57,8 +63,10 @@ class Fault:
         for name in ("nth", "times"):
             self._check_whole(name, 1, None)
         self._check_whole("mebibytes", 1, _MOST_MEBIBYTES)
-        for name in ("prompt", "retry_after", "word", "location"):
+        for name in ("prompt", "retry_after", "word", "location", "key", "code", "message"):
             self._check_text(name)
+        if self.key is not None and self.endpoint == "video":
+            raise ValueError("a video is asked for without a key; match it by prompt, nth or always")
         if self.prompt is not None and self.endpoint == "list":
             raise ValueError("a list has no prompt; match it by nth or always")
         self._check_fields(BY_NAME[self.kind])
@@ -88,7 +96,7 @@ class Fault:
             raise ValueError(f"{name} must be printable ASCII, not {shown(value)}")
 
     def _check_fields(self, kind: Kind) -> None:
-        common = {"endpoint", "kind", "nth", "prompt", "times"}
+        common = {"endpoint", "kind", "nth", "prompt", "times", "key"}
         given = {field.name for field in fields(self) if getattr(self, field.name) is not None} - common
         for name in sorted(given - set(kind.fields)):
             others = ", ".join(other.name for other in BY_NAME.values() if name in other.fields)
@@ -100,12 +108,14 @@ class Fault:
     def _check_choices(self, kind: Kind) -> None:
         if self.shape is not None and self.shape not in kind.shapes:
             raise ValueError(f"unknown shape {shown(self.shape)} of {kind.name}; known: {', '.join(kind.shapes)}")
+        if self.code is not None and self.code not in kind.codes:
+            raise ValueError(f"unknown code {shown(self.code)} of {kind.name}; known: {', '.join(kind.codes)}")
         if self.status is not None and self.status not in _REDIRECTS:
             raise ValueError(f"unknown status {shown(self.status)}; known: {', '.join(map(str, _REDIRECTS))}")
 
-    def matches(self, endpoint: str, prompt: str | None, status: str | None = None) -> bool:
+    def matches(self, endpoint: str, prompt: str | None, status: str | None = None, key: str = "") -> bool:
         """Whether this fault counts such a request; `status` is the state of the task that a query is for."""
-        if endpoint != self.endpoint:
+        if endpoint != self.endpoint or (self.key is not None and self.key not in key):
             return False
         told = BY_NAME[self.kind].told
         if told and status not in told:
@@ -135,11 +145,11 @@ class Faults:
         """Build a plan from plain dicts with the fields of `Fault`; ValueError says which row is wrong and why."""
         return cls([_from_row(number, row) for number, row in enumerate(rows, 1)])
 
-    def pick(self, endpoint: str, prompt: str | None = None, status: str | None = None) -> Fault | None:
+    def pick(self, endpoint: str, prompt: str | None = None, status: str | None = None, key: str = "") -> Fault | None:
         """The fault that hits this request, after counting it. To be called once for each request."""
         hit = None
         for place, fault in enumerate(self._faults):
-            if not fault.matches(endpoint, prompt, status):
+            if not fault.matches(endpoint, prompt, status, key):
                 continue
             self._counts[place] += 1
             if hit is None and fault.hits(self._counts[place]):

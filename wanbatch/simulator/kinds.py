@@ -5,6 +5,8 @@ Knows names and words. Does not know how a kind is done: `spoil` changes replies
 
 from dataclasses import dataclass
 
+from wanbatch.simulator.codes import FAILURES, REFUSALS
+
 API = ("create", "query", "list", "cancel")
 ALL = (*API, "video")
 
@@ -24,12 +26,14 @@ class Kind:
     """Fields of a rule that may be given."""
     shapes: tuple[str, ...] = ()
     """What `shape` may be; the first is what it is when not given."""
+    codes: tuple[str, ...] = ()
+    """What `code` may be."""
     told: frozenset[str] = frozenset()
     """Counts only queries for a task in one of these states; empty: all."""
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Every field beside endpoint, kind, nth, prompt and times that a rule of this kind may have."""
+        """Every field beside endpoint, kind, nth, prompt, key and times that a rule of this kind may have."""
         return (*self.needs, *self.takes)
 
 
@@ -69,6 +73,15 @@ CATALOGUE = (
         "429 Throttling.RateQuota; `retry_after` is the header Retry-After, word for word",
         spares=True,
         takes=("retry_after",),
+    ),
+    Kind(
+        "denied",
+        API,
+        "the documented status and words of `code`, or `message`; `code` is one of",
+        spares=True,
+        needs=("code",),
+        takes=("message", "retry_after"),
+        codes=tuple(REFUSALS),
     ),
     Kind(
         "redirect",
@@ -111,6 +124,16 @@ CATALOGUE = (
         shapes=("missing", "empty", "null", "relative", "list", "number"),
         told=frozenset({"SUCCEEDED"}),
     ),
+    # Tasks that come to nothing.
+    Kind(
+        "fails",
+        ("create",),
+        "the task comes into being, runs and fails with the documented words of `code`, or `message`, and nothing is"
+        " billed; `code` is one of",
+        needs=("code",),
+        takes=("message",),
+        codes=tuple(FAILURES),
+    ),
     # Answers that are wrong in their bytes.
     Kind("slow", ALL, "the whole answer, evenly over `seconds`", needs=("seconds",)),
     Kind("slow_bytes", ALL, "one byte of the body every `seconds`", needs=("seconds",)),
@@ -151,6 +174,8 @@ EXAMPLES: dict[str, object] = {
     "location": "http://127.0.0.1:9/",
     "word": "SUCCESS",
     "mebibytes": 4,
+    "code": "DataInspectionFailed",
+    "message": "Input data may contain inappropriate content.",
 }
 """A value that makes sense for each field of a kind but `shape`."""
 

@@ -1,10 +1,11 @@
 """One model's slots and queue: when each task starts and ends, worked out only as far as somebody has looked.
 
-Knows times and order. Does not know HTTP, JSON, accounts or what is rendered.
+Knows times, order, and how many seconds were made for which key. Does not know HTTP, JSON, accounts or prices.
 """
 
 import heapq
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from wanbatch.simulator.checks import Failure, Order
@@ -55,6 +56,10 @@ class Lane:
     slots: int
     peak_running: int = 0
     peak_open: int = 0
+    made: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Seconds of video that SUCCEEDED, by key id and picture lines."""
+    due: float = float("inf")
+    """Nothing happens here before."""
     _queue: deque[Task] = field(default_factory=deque)
     _pending: int = 0
     _running: list[tuple[float, str, Task]] = field(default_factory=list)
@@ -70,6 +75,17 @@ class Lane:
         self._queue.append(task)
         self._pending += 1
         self.peak_open = max(self.peak_open, self.open())
+        self._look()
+
+    def resize(self, slots: int) -> None:
+        """Have another number of slots from now on; who runs goes on."""
+        self.slots = slots
+        self._look()
+
+    def under_way(self) -> Iterator[Task]:
+        """The tasks accepted and not ended, at the last time advanced to."""
+        yield from (task for task in self._queue if task.canceled is None)
+        yield from (task for _, _, task in self._running)
 
     def cancel(self, task: Task, now: float) -> bool:
         """Take a PENDING task out of the queue; False when it is not PENDING any more."""
@@ -84,14 +100,19 @@ class Lane:
         while True:
             while self._queue and self._queue[0].canceled is not None:
                 self._queue.popleft()
-            step = self._next()
-            if step is None or step > now:
+            step = self._look()
+            if step > now:
                 return
             self._clock = max(self._clock, step)
             if self._running and self._running[0][0] <= step:
-                heapq.heappop(self._running)
+                self._end(heapq.heappop(self._running)[2])
             else:
                 self._begin(step)
+
+    def _look(self) -> float:
+        step = self._next()
+        self.due = float("inf") if step is None else step
+        return self.due
 
     def _next(self) -> float | None:
         """When the next thing happens: the first end of a running task, or the start of the first in the queue."""
@@ -102,6 +123,10 @@ class Lane:
         # Whoever runs was submitted before, so its deadline frees a slot before the head's own has passed.
         start = min(max(head.ready, self._clock), head.deadline)
         return start if end is None else min(start, end)
+
+    def _end(self, task: Task) -> None:
+        if task.failure is None:
+            self.made[task.api_key_id, task.order.sr] += task.order.duration
 
     def _begin(self, step: float) -> None:
         task = self._queue.popleft()

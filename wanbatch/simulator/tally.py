@@ -57,6 +57,16 @@ class Peak:
 
 
 @dataclass(slots=True)
+class KeyTally:
+    """Counts of what came with one key; submits by model, since each model has a rate of its own."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    submits: dict[str, Peak] = field(default_factory=lambda: defaultdict(Peak))
+    queries: Peak = field(default_factory=Peak)
+
+
+@dataclass(slots=True)
 class Tally:
     """Counts of one service."""
 
@@ -68,14 +78,42 @@ class Tally:
     peak_open: int = 0
     submits: Peak = field(default_factory=Peak)
     queries: Peak = field(default_factory=Peak)
+    refused: Counter[str] = field(default_factory=Counter)
+    by_key: dict[str, KeyTally] = field(default_factory=lambda: defaultdict(KeyTally))
 
-    def arrived(self, endpoint: str, wall: float) -> None:
-        """Count a request to create, query, list, cancel or video, whatever is answered."""
+    def arrived(self, endpoint: str, wall: float, key_id: str | None, model: str) -> None:
+        """Count a request to create, query, list, cancel, limits or video, whatever is answered."""
         self.requests[endpoint] += 1
+        if key_id is not None:
+            self.by_key[key_id].requests[endpoint] += 1
         if endpoint in SUBMITS:
             self.submits.add(wall)
+            if key_id is not None:
+                self.by_key[key_id].submits[model].add(wall)
         elif endpoint in QUERIES:
             self.queries.add(wall)
+            if key_id is not None:
+                self.by_key[key_id].queries.add(wall)
+
+    def turned_away(self, code: str, status: int, key_id: str | None) -> None:
+        """Count a refusal."""
+        self.throttled += status == 429
+        self.refused[code] += 1
+        if key_id is not None:
+            self.by_key[key_id].refused[code] += 1
+
+    def tables(self) -> dict[str, Any]:
+        """The counts by key as plain JSON data."""
+        keys = self.by_key
+        return {
+            "refused": dict(self.refused),
+            "requests_by_key": {key: dict(one.requests) for key, one in keys.items()},
+            "refused_by_key": {key: dict(one.refused) for key, one in keys.items()},
+            "peak_submits_per_s_by_key": {
+                key: {model: peak.most for model, peak in one.submits.items()} for key, one in keys.items()
+            },
+            "peak_queries_per_s_by_key": {key: one.queries.most for key, one in keys.items()},
+        }
 
     def accept(self, task_id: str, body: Any, prompt: str, open_now: int) -> None:
         """Count an accepted order; `open_now` includes it."""

@@ -3,37 +3,37 @@
 Knows accounts, limits, tasks and videos. Does not know sockets, files, asyncio or the real clock.
 """
 
-import hashlib
 import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from wanbatch.simulator import checks, clip, listing, store
+from wanbatch.simulator import callers, checks, clip, listing, store
+from wanbatch.simulator.bill import bill
+from wanbatch.simulator.callers import NOBODY, Caller, Headers, header
+from wanbatch.simulator.gate import Gate
 from wanbatch.simulator.lane import Lane, Task
+from wanbatch.simulator.limits import limits
 from wanbatch.simulator.replies import Refusal, Reply, json_reply, refuse
 from wanbatch.simulator.rules import Rules
-from wanbatch.simulator.tally import Bucket, Tally
+from wanbatch.simulator.tally import Tally
 
 __all__ = ["Reply", "Rules", "World"]
 
 REGION = "cn-beijing"
 _UTC_OFFSET = 8 * 3600.0
 
-_NO_KEY = Refusal(401, "InvalidApiKey", "No API-key provided.")
-_WRONG_KEY = Refusal(401, "InvalidApiKey", "Invalid API-key provided.")
 _SYNCHRONOUS = Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
 _NO_MODEL = Refusal(400, "InvalidParameter", "Model not exist.")
-_TOO_FAST = Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
+TOO_FAST = Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
+BROKEN = Refusal(500, "InternalError", "An internal error has occurred.")
 _TOO_MANY = Refusal(429, "Throttling.Concurrency", "Too many concurrent requests.")
 _NOT_PENDING = Refusal(
     400,
     "UnsupportedOperation",
     "Failed to cancel the task, please confirm if the task is in PENDING status.",
 )
-
-Headers = Mapping[str, str]
 
 
 class World:
@@ -60,7 +60,9 @@ class World:
         self._tasks: dict[str, Task] = {}
         self._shelf: dict[str, Task] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._gate = Gate(self.rules)
+        self._given: dict[str, int] = {}
+        """Tasks given to each account."""
         self._now = self._wall = float("-inf")
         # One stream each, so that how often somebody polls does not change how long a render takes.
         self._task_ids, self._request_ids, self._renders = (
@@ -68,21 +70,37 @@ class World:
             for stream in ("tasks", "requests", "renders")
         )
 
-    def create(self, now: float, headers: Headers, body: bytes, *, wall: float | None = None) -> Reply:
-        """POST …/video-synthesis (Q-CREATE)."""
-        request_id = self._arrive("create", now, wall)
-        account = _account(headers)
-        if isinstance(account, Refusal):
-            return refuse(account, request_id)
+    def obey(self, rules: Rules) -> None:
+        """Let other rules hold from now on: a limit that changes, arrears that are paid. What runs goes on."""
+        self.rules = rules
+        for lane in self._lanes.values():
+            lane.resize(rules.slots)
+        self._gate.obey(rules)
+
+    def create(
+        self,
+        now: float,
+        headers: Headers,
+        body: bytes,
+        *,
+        wall: float | None = None,
+        fate: checks.Failure | None = None,
+    ) -> Reply:
+        """POST …/video-synthesis (Q-CREATE). `fate` is for a fault: the task is to fail so."""
         parsed = checks.read_body(body)
-        denied = self._denied(account, headers, parsed)
+        request_id = self._arrive("create", now, wall, headers, checks.model_of(parsed))
+        caller = self._gate.caller(headers)
+        denied = caller if isinstance(caller, Refusal) else self._denied(caller.account, headers, parsed)
         if denied:
-            return self._refuse(denied, request_id)
+            return self._refuse(denied, request_id, headers)
+        assert isinstance(caller, Caller)
         assert isinstance(parsed, dict)
-        oss_allowed = _header(headers, "x-dashscope-ossresourceresolve") == "enable"
-        task = self._task(account, _key_id(headers), request_id, checks.order(parsed, oss_allowed=oss_allowed))
+        oss_allowed = header(headers, "x-dashscope-ossresourceresolve") == "enable"
+        order = checks.order(parsed, oss_allowed=oss_allowed)
+        task = self._task(caller, request_id, replace(order, failure=fate) if fate else order)
         self._tasks[task.task_id] = task
-        self._lane(account, task.order.model).add(task)
+        self._given[caller.account] = self._given.get(caller.account, 0) + 1
+        self._lane(caller.account, task.order.model).add(task)
         open_now = sum(lane.open() for lane in self._lanes.values())
         self._tally.accept(task.task_id, parsed, checks.prompt_of(parsed), open_now)
         output = {"task_id": task.task_id, "task_status": "PENDING"}
@@ -90,16 +108,16 @@ class World:
 
     def query(self, now: float, headers: Headers, task_id: str, *, wall: float | None = None) -> Reply:
         """GET …/tasks/{task_id} (Q-QUERY): HTTP 200 for any id, UNKNOWN for one that is not ours or too old."""
-        request_id = self._arrive("query", now, wall)
+        request_id = self._arrive("query", now, wall, headers)
         account = self._reader(headers)
         if isinstance(account, Refusal):
-            return self._refuse(account, request_id)
+            return self._refuse(account, request_id, headers)
         task = self._visible(account, task_id)
         if task is None:
             return unknown(task_id, request_id)
         body: dict[str, Any] = {"request_id": request_id, "output": self._output(task)}
         if task.status(self._now) == "SUCCEEDED":
-            body["usage"] = _usage(task.order)
+            body["usage"] = task.order.usage()
         return json_reply(200, body)
 
     def list_tasks(
@@ -115,34 +133,43 @@ class World:
 
         `late_s` is for a fault: tasks accepted less than so many seconds of the clients' clock ago are not shown.
         """
-        request_id = self._arrive("list", now, wall)
+        request_id = self._arrive("list", now, wall, headers)
         account = self._reader(headers)
         if isinstance(account, Refusal):
-            return self._refuse(account, request_id)
+            return self._refuse(account, request_id, headers)
         wanted = listing.asked(params, self._now)
         if isinstance(wanted, Refusal):
-            return self._refuse(wanted, request_id)
+            return self._refuse(wanted, request_id, headers)
         newest_first = (self._tasks[task_id] for task_id in reversed(self._tasks))
         rows = (task for task in newest_first if task.account == account and self._listed(task, late_s))
         return json_reply(200, {**listing.page(rows, wanted, self._now, REGION), "request_id": request_id})
 
     def cancel(self, now: float, headers: Headers, task_id: str, *, wall: float | None = None) -> Reply:
         """POST …/tasks/{task_id}/cancel (Q-TASKS): only a PENDING task; the reply is a bare receipt."""
-        request_id = self._arrive("cancel", now, wall)
+        request_id = self._arrive("cancel", now, wall, headers)
         account = self._reader(headers)
         if isinstance(account, Refusal):
-            return self._refuse(account, request_id)
+            return self._refuse(account, request_id, headers)
         task = self._visible(account, task_id)
         if task is None or not self._lane(account, task.order.model).cancel(task, self._now):
-            return self._refuse(_NOT_PENDING, request_id)
+            return self._refuse(_NOT_PENDING, request_id, headers)
         return json_reply(200, {"request_id": request_id})
+
+    def limits(self, now: float, headers: Headers, params: Mapping[str, str], *, wall: float | None = None) -> Reply:
+        """GET …/models/limits or …/quotas ("List model quotas"): what the account may do; it has no documented rate."""
+        request_id = self._arrive("limits", now, wall, headers)
+        caller = self._gate.caller(headers)
+        told = caller if isinstance(caller, Refusal) else limits(self.rules, params, f"ws-{caller.account}")
+        if isinstance(told, Refusal):
+            return self._refuse(told, request_id, headers)
+        return json_reply(200, {**told, "request_id": request_id})
 
     def video(self, now: float, path: str, raw_query: str, headers: Headers, *, wall: float | None = None) -> Reply:
         """GET of a video_url; `raw_query` is what stood after the question mark, untouched."""
-        request_id = self._arrive("video", now, wall)
+        request_id = self._arrive("video", now, wall, {})
         task = self._shelf.get(path)
         stored = task.stored if task else None
-        signed_twice = _header(headers, "authorization") is not None
+        signed_twice = header(headers, "authorization") is not None
         denied = store.refusal(stored, self._now, raw_query, signed_twice, request_id)
         if denied:
             return denied
@@ -155,17 +182,29 @@ class World:
         self, now: float, endpoint: str, retry_after: str | None = None, *, wall: float | None = None
     ) -> Reply:
         """429 Throttling.RateQuota whatever the rate is: for a fault; the request is counted and changes nothing."""
-        request_id = self._arrive(endpoint, now, wall)
-        return self._refuse(replace(_TOO_FAST, retry_after=retry_after), request_id)
+        return self.deny(now, endpoint, replace(TOO_FAST, retry_after=retry_after), wall=wall)
 
     def failed(self, now: float, endpoint: str, *, wall: float | None = None) -> Reply:
         """500 InternalError: for a fault; the request is counted and changes nothing."""
-        request_id = self._arrive(endpoint, now, wall)
-        return self._refuse(Refusal(500, "InternalError", "An internal error has occurred."), request_id)
+        return self.deny(now, endpoint, BROKEN, wall=wall)
 
-    def mislaid(self, now: float, task_id: str, *, wall: float | None = None) -> Reply:
+    def deny(
+        self,
+        now: float,
+        endpoint: str,
+        refusal: Refusal,
+        *,
+        wall: float | None = None,
+        headers: Headers = NOBODY,
+        model: str = "",
+    ) -> Reply:
+        """Any refusal: for a fault; the request is counted, for its key and model too, and changes nothing."""
+        request_id = self._arrive(endpoint, now, wall, headers, model)
+        return self._refuse(refusal, request_id, headers)
+
+    def mislaid(self, now: float, task_id: str, *, wall: float | None = None, headers: Headers = NOBODY) -> Reply:
         """UNKNOWN for a task whatever it is: for a fault; the query is counted and changes nothing."""
-        return unknown(task_id, self._arrive("query", now, wall))
+        return unknown(task_id, self._arrive("query", now, wall, headers))
 
     def prompt_of(self, task_id_or_path: str) -> str | None:
         """The prompt of a task, or of the video at a URL path; None when there is none such."""
@@ -188,6 +227,10 @@ class World:
         `accepted_by_body` is keyed by the SHA-256 of the parsed body as canonical JSON (sorted keys, no blanks,
         unescaped UTF-8), `accepted_by_prompt` by the prompt as sent; both hold task ids. `max_open` counts tasks
         accepted and not ended, "all" over everything; for models it is the most of any one account.
+
+        Tables `…_by_key` have a row for each key that was used, under `callers.key_id` of it. `max_open_by_key` is
+        the most that the key's account had open at once, by model: keys of one account show the same. `refused`
+        counts refusals by code, `over_rate` those for being too fast alone. The bill is `bill.bill`'s.
         """
         tally = self._tally
         models = sorted({model for _, model in self._lanes})
@@ -203,61 +246,93 @@ class World:
             "throttled": tally.throttled,
             "peak_submits_per_s": tally.submits.most,
             "peak_queries_per_s": tally.queries.most,
+            "max_open_by_key": {
+                key: {model: lane.peak_open for (owner, model), lane in self._lanes.items() if owner == account}
+                for key, account in self._gate.accounts.items()
+            },
+            "over_rate": self._gate.over_rate,
+            **tally.tables(),
+            **bill(self._lanes.values(), self.rules.prices),
         }
 
-    def _arrive(self, endpoint: str, now: float, wall: float | None) -> str:
+    def advance(self, now: float) -> None:
+        """Let everything happen that happens up to this time, though nobody asked: the bill goes on by itself."""
+        self._advance(now)
+
+    def spans(self) -> list[tuple[str, str, float, float | None]]:
+        """For each task in the order of acceptance: key id, model, when submitted, when ended (None: not known yet)."""
+        return [
+            (task.api_key_id, task.order.model, task.submitted, task.ended if task.canceled is None else task.canceled)
+            for task in self._tasks.values()
+        ]
+
+    def _arrive(self, endpoint: str, now: float, wall: float | None, headers: Headers, model: str = "") -> str:
         """Bring everything up to the time of this request, count it, and name it."""
         self._advance(now)
         self._wall = max(self._wall, now if wall is None else wall)
-        self._tally.arrived(endpoint, self._wall)
+        key = callers.key_of(headers)
+        self._tally.arrived(endpoint, self._wall, callers.key_id(key) if key else None, model)
         return _uuid(self._request_ids)
 
     def _advance(self, now: float) -> None:
         self._now = max(self._now, now)
         for lane in self._lanes.values():
-            lane.advance(self._now)
+            if lane.due <= self._now:
+                lane.advance(self._now)
 
     def _denied(self, account: str, headers: Headers, parsed: dict[str, Any] | Refusal) -> Refusal | None:
-        """What is refused before a task exists, in the order of a gateway: form, model, rate, cap, moderation."""
-        if _header(headers, "x-dashscope-async") != "enable":
+        """What is refused before a task exists, in the order of a gateway: form, model, money, rate, cap, input."""
+        if header(headers, "x-dashscope-async") != "enable":
             return _SYNCHRONOUS
         if isinstance(parsed, Refusal):
             return parsed
         model = parsed.get("model")
         if model not in self.rules.models:
             return _NO_MODEL
-        # Each model has its own quota, over all keys of the account (H-RATE).
-        if not self._bucket(account, str(model), self.rules.submit_rate).take(self._wall):
-            return _TOO_FAST
-        if self.rules.over_cap == "reject" and self._lane(account, str(model)).open() >= self.rules.slots:
+        broke = self._broke(account, str(model))
+        if broke:
+            return broke
+        if not self._gate.submits(account, str(model), self._wall):
+            return TOO_FAST
+        lane = self._lanes.get((account, str(model)))
+        if lane and lane.open() >= self.rules.most_open:
             return _TOO_MANY
         return checks.BAD_INPUT if checks.moderated(parsed) else None
 
+    def _broke(self, account: str, model: str) -> Refusal | None:
+        """What the account's money says to one more task."""
+        rules = self.rules
+        if rules.arrears_after is not None and self._given.get(account, 0) >= rules.arrears_after:
+            return callers.IN_ARREARS
+        if rules.free_seconds is None:
+            return None
+        lane = self._lanes.get((account, model))
+        used = lane.made.total() + sum(task.order.duration for task in lane.under_way()) if lane else 0
+        return callers.NOT_FREE if used >= rules.free_seconds else None
+
     def _reader(self, headers: Headers) -> str | Refusal:
         """The account that asks about its tasks, if its key and its rate allow."""
-        account = _account(headers)
-        if isinstance(account, Refusal):
-            return account
-        return account if self._bucket(account, "tasks", self.rules.query_rate).take(self._wall) else _TOO_FAST
+        caller = self._gate.caller(headers)
+        if isinstance(caller, Refusal):
+            return caller
+        return caller.account if self._gate.asks(caller.account, self._wall) else TOO_FAST
 
-    def _refuse(self, refusal: Refusal, request_id: str) -> Reply:
-        self._tally.throttled += refusal.status == 429
+    def _refuse(self, refusal: Refusal, request_id: str, headers: Headers) -> Reply:
+        key = callers.key_of(headers)
+        self._tally.turned_away(refusal.code, refusal.status, callers.key_id(key) if key else None)
         return refuse(refusal, request_id)
-
-    def _bucket(self, account: str, name: str, rate: float) -> Bucket:
-        return self._buckets.setdefault((account, name), Bucket(rate))
 
     def _lane(self, account: str, model: str) -> Lane:
         return self._lanes.setdefault((account, model), Lane(self.rules.slots))
 
-    def _task(self, account: str, api_key_id: str, request_id: str, order: checks.Order) -> Task:
+    def _task(self, caller: Caller, request_id: str, order: checks.Order) -> Task:
         spread = self._renders.uniform(1 - self.rules.spread, 1 + self.rules.spread)
         at_once = order.failure is not None and order.failure.at_once
         return Task(
             task_id=_uuid(self._task_ids),
             request_id=request_id,
-            account=account,
-            api_key_id=api_key_id,
+            account=caller.account,
+            api_key_id=caller.key_id,
             order=order,
             submitted=self._now,
             ready=self._now + self.rules.pending_s,
@@ -305,42 +380,6 @@ def unknown(task_id: str, request_id: str) -> Reply:
     """HTTP 200 and UNKNOWN: expired, never existed, or another account's; the service does not say which."""
     output = {"task_id": task_id, "task_status": "UNKNOWN"}
     return json_reply(200, {"request_id": request_id, "output": output})
-
-
-def _usage(order: checks.Order) -> dict[str, Any]:
-    """What is billed, as wan2.7 reports it (Q-QUERY)."""
-    return {
-        "duration": order.duration,
-        "input_video_duration": 0,
-        "output_video_duration": order.duration,
-        "video_count": 1,
-        "ratio": order.ratio,
-        "SR": order.sr,
-    }
-
-
-def _header(headers: Headers, name: str) -> str | None:
-    return next((value for key, value in headers.items() if key.lower() == name), None)
-
-
-def _key(headers: Headers) -> str:
-    scheme, _, key = (_header(headers, "authorization") or "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
-
-
-def _account(headers: Headers) -> str | Refusal:
-    """The main account behind a key: any key will do, and all are of one account but for marked ones."""
-    key = _key(headers)
-    if not key:
-        return _NO_KEY
-    if "invalid" in key:
-        return _WRONG_KEY
-    return "other" if "other-account" in key else "main"
-
-
-def _key_id(headers: Headers) -> str:
-    """The number a list row shows for a key."""
-    return str(int(hashlib.sha256(_key(headers).encode()).hexdigest()[:12], 16))
 
 
 def _uuid(stream: random.Random) -> str:
