@@ -246,7 +246,7 @@ class Client:
         self.clock = clock
         self.board = board
         self.posting = posting
-        self.clock_offset_s = 0.0
+        self.clock_offset_s: float | None = None
 
     async def submit(self, request: Request) -> saw.SubmitOutcome:
         network, fault = self.network, self.network.fault("create") or ""

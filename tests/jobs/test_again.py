@@ -39,6 +39,7 @@ def test_a_further_seed_that_was_made_is_what_the_scene_stands_for_from_then_on(
         s.TaskFailed("DataInspectionFailed", "Input data may contain inappropriate content."),
         s.TaskFailed("DataInspectionFailed", "Input or output data may contain inappropriate content."),
         s.TaskFailed("InternalError", OUTPUT),
+        s.TaskFailed("DataInspectionFailed", "Data may contain inappropriate content."),
         s.TaskFailed("DataInspectionFailed", OUTPUT, 5.0),
         s.TaskSucceeded(1.0),
     ],
@@ -57,3 +58,9 @@ def test_a_job_that_nobody_has_sent_stays_as_it_is():
     one = wanted()
     assert current([one], board_with((one, [])), 3) == (one,)
     assert current([one], board_with(), 3) == (one,)
+
+
+def test_a_code_is_known_in_any_spelling():
+    one = wanted()
+    board = board_with((one, [*SENT, s.TaskFailed("data_inspection_FAILED", OUTPUT)]))
+    assert current([one], board, 1) != (one,)

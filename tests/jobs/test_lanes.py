@@ -61,3 +61,26 @@ def test_what_the_service_says_of_its_limits_lowers_them_and_never_raises_them()
     for _ in range(50):
         gate.accepted()
     assert (gate.cap, gate.rate) == (3.0, 0.5)
+
+
+def test_the_limits_of_a_lane_are_the_documented_ones():
+    lane = Lane()
+    assert (lane.name, lane.at_once, lane.submit_rate, lane.ask_rate, lane.models) == ("", 5, 5.0, 20.0, None)
+    assert LEAST_RATE == 0.1
+    assert lane.has("any")
+    assert Lane(models=frozenset({"m"})).has("m")
+    assert not Lane(models=frozenset({"m"})).has("other")
+
+
+def test_a_gate_of_one_task_stays_one_and_grows_by_a_share_of_its_cap():
+    gate = Gate(Lane(at_once=5))
+    gate.refused(Kind.RATE, "throttling_.concurrency", 0, 0.0)
+    assert gate.cap == 1.0
+    gate.accepted()
+    assert gate.cap == 2.0
+    gate.accepted()
+    assert gate.cap == 2.5
+    assert gate.rate == 5.0
+    one = Gate(Lane(at_once=5))
+    one.told(1, None)
+    assert one.lane.at_once == 1

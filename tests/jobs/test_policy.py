@@ -843,3 +843,37 @@ def test_a_doubt_is_untimed_only_if_a_dead_process_left_it_and_a_clock_is_not_kn
         board.take_over(NOW)
     assert policy.untimed(board, one.key, board.jobs[one.key].state) == found
     assert policy.window_s(board.jobs[one.key].state, Limits(post_timeout_s=1.0, settle_s=0.0)) == 1.0
+
+
+def test_two_new_takes_of_one_prompt_never_leave_together_however_many_lanes_are_free():
+    twins = [wanted("a", prompt="same"), wanted("b", prompt=" same "), wanted("c", prompt="other")]
+    board = board_with(*((one, []) for one in twins))
+    lanes = [Lane("one"), Lane("two"), Lane("three")]
+    board.use(lanes)
+    for one in twins:
+        board.schedule(one.key, NOW)
+    assert select(board, NOW, Limits()).by == {twins[0].key: lanes[0], twins[2].key: lanes[1]}
+
+
+def test_a_paused_lane_wakes_the_run_when_the_first_of_them_is_free_again():
+    one = wanted()
+    board = board_with((one, []))
+    lanes = [Lane("late"), Lane("soon")]
+    board.use(lanes)
+    for lane, pause in zip(lanes, (60, 9), strict=True):
+        board.gate(lane, one.request.model).pause_until = NOW + pause
+    board.schedule(one.key, NOW)
+    assert select(board, NOW, Limits()) == Selection((), {}, NOW + 9)
+    assert select(board, NOW, Limits(concurrency=1)) == Selection((), {}, NOW + 9)
+
+
+def test_several_lanes_may_ask_as_much_as_each_of_them_alone():
+    wants = [wanted(f"s{n}") for n in range(5)]
+    histories = [[s.SubmitIntended(lane="a"), s.SubmitAccepted(f"t{n}")] for n in range(5)]
+    board = board_with(*zip(wants, histories, strict=True))
+    for one in wants:
+        board.schedule(one.key, NOW)
+    board.use([Lane("a"), Lane("b")])
+    assert len(select(board, NOW, Limits(asks_at_once=2)).todo) == 4
+    board.use([])
+    assert len(select(board, NOW, Limits(asks_at_once=2)).todo) == 2
