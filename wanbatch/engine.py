@@ -103,6 +103,8 @@ class Engine:
         try:
             while self._unfinished() and not self._drained():
                 wake_at = self._start_what_may()
+                if wake_at == float("inf") and not (self.board.busy or self.board.checking) and self._seen.empty():
+                    return  # what is left waits for tasks of accounts that this run does not have: nobody would wake us
                 await self._judge_what_was_seen(wake_at)
         except JournalError as error:
             with contextlib.suppress(asyncio.CancelledError):  # a second signal ends the waiting, not the words
@@ -196,7 +198,9 @@ class Engine:
         job = self.board.jobs[key]
         gate = self.board.gate(lane, job.model)
         verdict = self._till.ask(job, gate.lane, now)
-        if isinstance(verdict, Halt):
+        if isinstance(verdict, Halt) and verdict.of_lane and self.board.close_lane(lane.name):
+            self._warned(f"account {lane.name}: {verdict.message}; the other accounts go on")
+        elif isinstance(verdict, Halt):
             self._halt(verdict)
         elif verdict is not None:
             gate.pause_until = max(gate.pause_until, verdict)

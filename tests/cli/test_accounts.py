@@ -147,3 +147,39 @@ def test_a_forgotten_task_is_named_with_the_account_that_has_it(in_tmp, configur
         assert wanbatch(*words).returncode == 0
         assert wanbatch("run", path, "--yes", "--out", "o", *options).returncode == 0
         assert sim.stats()["accepted"] == 1
+
+
+def test_each_currency_has_its_own_cap_and_an_account_without_one_leaves_the_others_alone(in_tmp, configured):
+    path = write_manifest(in_tmp, *(f"s{n}" for n in range(6)))
+    with service(QUICK) as sim:
+        configured(sim.base_url)
+        options = ("--account", "all", *FAST)
+        both = wanbatch("run", path, "--max-cost", "9 CNY", "--max-cost", "1 USD", *options)
+        assert both.returncode == 7, both.stderr
+        made = lanes(in_tmp / "out/film")
+        assert (made.count("north"), made.count("south")) == (2, 3), "0.50 USD and 3.00 CNY each"
+        one = wanbatch("run", path, "--out", "o", "--ignore-orphans", "--max-cost", "18 CNY", *options)
+        assert one.returncode == 0, one.stderr
+        assert "account north: the cap of 18.00 CNY per run allows no more: it is priced in USD" in one.stderr
+        assert set(lanes(in_tmp / "o")) == {"south"}
+
+
+def test_what_was_made_is_priced_by_the_account_that_made_it(in_tmp, configured):
+    path = write_manifest(in_tmp, "alley")
+    with service(QUICK) as sim:
+        configured(sim.base_url)
+        assert wanbatch("run", path, "--yes", "--account", "north", *FAST).returncode == 0
+    (row,) = json.loads((in_tmp / "out/film/results.json").read_text())["scenes"]
+    assert (row["account"], row["cost"]["amount"], row["cost"]["currency"]) == ("north", "0.50", "USD")
+    assert "already paid: 1 video (5 s, 0.50 USD" in wanbatch("plan", path).stdout
+
+
+def test_who_only_waits_needs_no_other_key_than_the_one_that_made_the_tasks(in_tmp, configured, monkeypatch):
+    path = write_manifest(in_tmp, "alley")
+    with service(SLOW) as sim:
+        configured(sim.base_url)
+        assert wanbatch("submit", path, "--yes", "--account", "north", *FAST).returncode == 4
+        monkeypatch.delenv("DASHSCOPE_API_KEY")
+        monkeypatch.delenv("SOUTH_KEY")
+        ended = wanbatch("wait", path, *FAST)
+        assert ended.returncode == 0, ended.stderr

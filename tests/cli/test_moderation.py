@@ -1,9 +1,11 @@
 """A video that the service withholds is made again with another seed where the manifest says so, and paid for once."""
 
 import json
+import os
+import signal
 
 import pytest
-from cli.stage import FAST, events, service, wanbatch
+from cli.stage import FAST, events, kinds, service, start, wait_until, wanbatch
 
 from wanbatch.simulator.rules import Rules
 
@@ -78,3 +80,18 @@ def test_what_is_withheld_every_time_ends_as_failed(in_tmp):
         assert "DataInspectionFailed" in status.stdout
         plan = wanbatch("plan", path, "--base-url", sim.base_url)
     assert "1 done, 1 failed" in plan.stdout
+
+
+def test_a_cap_of_a_run_holds_over_its_further_seeds(in_tmp):
+    path = film(in_tmp, "retries: {moderation: 2}, concurrency: 1")
+    with service(Rules(render_s=3.0, pending_s=0.0), *withheld(1)) as sim:
+        process = start("run", path, "--yes", "--base-url", sim.base_url, *FAST)
+        journal = in_tmp / "out/film/journal.jsonl"
+        wait_until(lambda: journal.exists() and "SubmitAccepted" in kinds(in_tmp / "out/film"))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        ended = wanbatch("run", path, "--max-cost", "3 CNY", "--base-url", sim.base_url, *FAST)
+        assert ended.returncode == 7, ended.stderr
+        assert sim.stats()["accepted"] == 2, (
+            "the first, which was withheld, and the second, which is all that the cap allows"
+        )

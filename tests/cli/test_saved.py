@@ -207,6 +207,10 @@ def test_the_refusal_says_the_plan_again_with_what_was_chosen(film):
         lambda plan: plan | {"entries": [{"scene": "alley"}]},
         lambda plan: plan | {"entries": 3},
         lambda plan: plan | {"journal": {"line": "x", "crc": "y"}},
+        lambda plan: plan | {"journal": {"line": float("inf"), "crc": "y"}},
+        lambda plan: plan | {"folder": "out\0film"},
+        lambda plan: plan | {"folder": "out\ud800"},
+        lambda plan: plan | {"manifest": plan["manifest"] | {"path": "film\0.yaml"}},
     ],
 )
 def test_a_damaged_plan_is_no_consent(film, in_tmp, spoil):

@@ -329,7 +329,7 @@ def test_a_saved_plan_of_a_manifest_that_was_edited_sends_nothing(in_tmp):
 def test_a_saved_plan_has_decided_already(more, in_tmp, capsys):
     assert guarded(["plan", str(write_manifest(in_tmp)), "--save", "plan.json"]) == 0
     assert guarded(["run", "plan.json", *more]) == 2
-    assert f"a saved plan has decided about {more[0]}" in capsys.readouterr().err
+    assert f"a saved plan cannot be combined with {more[0]}" in capsys.readouterr().err
 
 
 # another attempt
@@ -606,3 +606,35 @@ def test_a_hint_repeats_all_that_decides_what_is_paid_and_where(in_tmp):
         "--settle 90 --account one --account two --max-cost '13.00 CNY' --yes"
     )
     assert options.typed("wait").endswith("--account one --account two")
+
+
+def test_a_no_to_another_attempt_is_no_approval(in_tmp):
+    path = write_manifest(in_tmp, "alley")
+    denied = {"endpoint": "create", "kind": "denied", "code": "DataInspectionFailed", "nth": 1}
+    with service(QUICK, denied) as sim:
+        assert wanbatch("run", path, "--yes", "--base-url", sim.base_url, *FAST).returncode == 3
+        asked = wanbatch("run", path, "--retry-failed", "--base-url", sim.base_url, *FAST)
+        assert asked.returncode == 7
+        assert "1 to submit" in asked.stderr
+        assert asked.stderr.rstrip().endswith("--yes --retry-failed=all")
+        assert wanbatch("run", path, "--yes", "--base-url", sim.base_url, *FAST).returncode == 3
+        assert sim.stats()["requests"]["create"] == 1
+        assert wanbatch("run", path, "--yes", "--retry-failed", "--base-url", sim.base_url, *FAST).returncode == 0
+
+
+@pytest.mark.parametrize("flag", ["--submit-rate", "--query-rate"])
+def test_a_rate_that_is_no_number_is_refused(flag, in_tmp):
+    ended = wanbatch("run", write_manifest(in_tmp), "--yes", flag, "nan")
+    assert ended.returncode == 2
+    assert "'nan' is no rate" in ended.stderr
+
+
+def test_one_folder_by_two_names_is_counted_once(in_tmp):
+    with service(QUICK) as sim:
+        options = ("--yes", "--base-url", sim.base_url, *FAST)
+        assert wanbatch("run", write_manifest(in_tmp, "alley"), "--out", "out/f", *options).returncode == 0
+        (in_tmp / "link").symlink_to(in_tmp / "out")
+        more = wanbatch("run", write_manifest(in_tmp, "alley", "roof"), "--out", "link/f", *options)
+        assert more.returncode == 0, more.stderr
+    rows = json.loads(wanbatch("spend", "--rehearsal", "--json").stdout)
+    assert rows["total"][0]["attempts"] == 2, rows

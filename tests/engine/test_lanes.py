@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 from engine.test_engine import Stage, scenes
-from support import WorldService
+from support import WorldService, wanted
 
 from wanbatch.errors import Exit
 from wanbatch.jobs import seen as saw
@@ -226,3 +226,20 @@ def test_a_storm_of_refusals_slows_down_and_ends_soon_after_it(tmp_path):
     calm.run(wants)
     best = 600 + calm.clock.now() - calm_began
     assert stage.clock.now() - began <= 1.1 * best
+
+
+@pytest.mark.parametrize("limits", [Limits(concurrency=1), Limits()], ids=["a full cap", "a twin in doubt"])
+def test_what_waits_for_an_account_that_is_gone_ends_the_run_and_not_its_user_s_patience(tmp_path, limits):
+    stage = Accounts(tmp_path, Lane("gone"), Lane("here"), rules=Rules(render_s=300))
+    wants = [wanted("a", prompt="same"), wanted("b", prompt="same")]
+    lanes = stage.lanes
+    stage.lanes = lanes[:1]
+    if limits.concurrency is None:
+        stage.services["gone"].fate = lambda _nth: "lost"
+    last = SubmitAccepted if limits.concurrency else SubmitIntended
+    stage.run(wants, limits, meanwhile=lambda _job, e: stage.engine.drain() if isinstance(e, last) else None)
+    del stage.services["gone"]
+    stage.lanes = lanes[1:]
+    stage.run(wants, limits)
+    assert stage.services["here"].posts == 0
+    assert [type(stage.state(one)).__name__ for one in wants] in (["Waiting", "Ready"], ["InDoubt", "Ready"])

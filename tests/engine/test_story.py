@@ -626,7 +626,8 @@ class Story(RuleBasedStateMachine):
                 assert board.jobs[owner].task_id == task_id, f"{owner} lost {task_id}: {board.jobs[owner].state}"
             elif self.books.rolled_back:
                 twins = [job for job in board.jobs.values() if job.key in self.books.requests[letter.request.prompt]]
-                assert any(isinstance(job.state, InDoubt | Held) for job in twins), f"{task_id} is lost"
+                # One that is still to be submitted is first shown the task: nobody's, with its prompt.
+                assert any(isinstance(job.state, InDoubt | Held | Ready) for job in twins), f"{task_id} is lost"
             else:
                 assert isinstance(board.jobs[key].state, InDoubt | Held) or key in self.books.given_up, (
                     f"{key} does not know of {task_id}: {board.jobs[key].state}"

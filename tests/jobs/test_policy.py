@@ -595,6 +595,8 @@ def test_a_quota_that_stays_refused_is_the_account_s_and_not_the_rate_s():
     refused = saw.Refused(Kind.ALLOCATION, "Throttling.AllocationQuota", "no")
     gate = board.gate_of(job)
     for _ in range(LIMITS.allocations):
+        gate.refused(Kind.RATE, "Throttling.RateQuota", 0, NOW)  # the rate's are not the quota's
+    for _ in range(LIMITS.allocations):
         assert policy.halt(board, job, refused, NOW, LIMITS) is None
         gate.refused(Kind.ALLOCATION, refused.code, 0, NOW)
     assert policy.halt(board, job, refused, NOW, LIMITS).exit_code is Exit.ACCOUNT

@@ -1,5 +1,6 @@
 """The till: reserved before it is spent, settled by what came of it, and a limit that all runs of an account share."""
 
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -11,8 +12,8 @@ from wanbatch.jobs.board import Board
 from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.policy import Halt
 from wanbatch.money.amount import Cap, Cost
-from wanbatch.money.ledger import Ledger
-from wanbatch.money.standing import Payer
+from wanbatch.money.ledger import Ledger, LedgerError, state_folder
+from wanbatch.money.standing import Payer, claim
 from wanbatch.money.till import FULL_S, LedgerTill
 from wanbatch.money.turns import Turns
 
@@ -164,3 +165,51 @@ def test_what_another_account_has_is_left_alone(shop):
     till.begin(board.jobs)
     assert till.note(board.jobs[one.key]) is None
     assert shop.spent() == 0
+
+
+def test_a_doubt_that_another_account_left_is_never_set_free(shop):
+    """It was held and sent again without the ledger, and its account is gone: it may be billed all the same."""
+    one = wanted("a")
+    board = board_with((one, []))
+    lost = [s.HeldForReview("no task matches"), s.ResubmitApproved("me")]
+
+    def till(name: str) -> LedgerTill:
+        ledger = Ledger.open(shop.folder / "ledger.db", NOW)
+        shop.ledgers.append(ledger)
+        payer = Payer("/out/film", "film", f"{name}@host", price)
+        return LedgerTill(ledger, {name: payer}, (), Turns(None), lambda: NOW)
+
+    first = till("north")
+    assert first.ask(board.jobs[one.key], Lane("north"), NOW) is None
+    board.apply(one.key, s.SubmitIntended(lane="north"), NOW)
+    first.note(board.jobs[one.key])
+    for event in lost:
+        board.apply(one.key, event, NOW)
+    second = till("south")
+    second.begin(board.jobs)
+    assert second.ask(board.jobs[one.key], Lane("south"), NOW) is None
+    board.apply(one.key, s.SubmitIntended(lane="south"), NOW)
+    second.note(board.jobs[one.key])
+    till("south").begin(board.jobs)
+    assert shop.spent() == 6
+
+
+def test_a_ledger_that_another_process_holds_is_waited_for_once(tmp_path):
+    naps: list[float] = []
+    with Ledger.open(tmp_path / "ledger.db", NOW, sleep=naps.append) as ledger:
+        holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+        holder.execute("BEGIN EXCLUSIVE")
+        asked = claim(board_of("a").jobs[wanted("a").key], Payer("/out/film", "film", "main@host", price), NOW)
+        slept = []
+        for _ in range(2):
+            with pytest.raises(LedgerError, match="another process has held"):
+                ledger.put(asked, NOW)
+            slept.append(len(naps))
+        assert slept[0] > 10
+        assert slept[1] <= slept[0] + 1
+        holder.close()
+
+
+def test_a_state_folder_of_nobody_is_said_in_words():
+    with pytest.raises(LedgerError, match="a user that is none"):
+        state_folder({"WANBATCH_STATE": "~nobodyhere/x"})

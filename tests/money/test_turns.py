@@ -1,8 +1,10 @@
 """Turns of all processes on this machine: never closer than the gap, and never a reason not to go on."""
 
+import fcntl
 import struct
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import pytest
@@ -59,6 +61,17 @@ def test_a_folder_that_cannot_be_written_spaces_nothing(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     assert Turns(tmp_path / "file" / "turns").wait_s("posts", GAP_S) == 0.0
     assert Turns(None).ticket_s("posts", GAP_S) == 0.0
+
+
+def test_a_turn_that_a_suspended_process_holds_is_not_waited_for(tmp_path):
+    taker = Turns(tmp_path)
+    taker.wait_s("posts", GAP_S)
+    (path,) = tmp_path.iterdir()
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began = time.monotonic()
+        assert taker.wait_s("posts", GAP_S) == 0.0
+        assert time.monotonic() - began < 5
 
 
 CHILD = """

@@ -66,6 +66,17 @@ class Money(click.ParamType):  # type: ignore[type-arg]
             self.fail(str(error), param, ctx)
 
 
+class Rate(click.FloatRange):
+    """A number a second; `nan` is none, and would never let anything leave."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number; a usage error for what is none."""
+        found: float = super().convert(value, param, ctx)
+        if found != found:  # noqa: PLR0124 - nan alone
+            self.fail(f"{str(value)!r} is no rate", param, ctx)
+        return found
+
+
 class Verb(click.Command):
     """A verb whose `--retry-failed` may stand alone. What follows it is its value only if it is a class."""
 
@@ -233,7 +244,7 @@ def by_plan(options: Options, plan: "Saved") -> Options:
     """Return the command line that a saved plan stands for. Raises click.UsageError for one that chooses otherwise."""
     for flag, name in FROM_A_PLAN.items():
         if getattr(options, name):
-            raise click.UsageError(f"a saved plan has decided about {flag}: leave it out, or save another plan")
+            raise click.UsageError(f"a saved plan cannot be combined with {flag}: leave it out, or name the manifest")
     if not options.submits:
         raise click.UsageError("wait submits nothing, and so takes no saved plan: name the manifest")
     choice = plan.choice
@@ -309,7 +320,7 @@ SPENDING = with_options(
     ),
     click.option(
         "--submit-rate",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Rate(min=0, min_open=True),
         metavar="N",
         help="Submissions a second.  [default: the account's limit, 5]",
     ),
@@ -329,7 +340,7 @@ PACE = with_options(
     ),
     click.option(
         "--query-rate",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Rate(min=0, min_open=True),
         metavar="N",
         help="Queries, lists and cancels a second.  [default: the account's limit, 20]",
     ),

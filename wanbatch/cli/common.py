@@ -6,14 +6,15 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wanbatch.errors import Exit, ManifestInvalid, WanbatchError
 from wanbatch.jobs.again import current
-from wanbatch.jobs.board import Board
+from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.folder import JOURNAL, videos_on_disk
 from wanbatch.jobs.plan import Cost, Entry, Plan, PriceOf, plan
 from wanbatch.manifest.check import load
@@ -22,6 +23,9 @@ from wanbatch.manifest.selection import select
 from wanbatch.service import account, catalog
 from wanbatch.service.accounts import read_config
 from wanbatch.views.text import duration
+
+if TYPE_CHECKING:
+    from wanbatch.service.config import Config
 
 JSON_FORMAT = 1
 """Version of what `--json` writes."""
@@ -172,7 +176,33 @@ def plan_for(
     keep = manifest.run.on_change == "keep"
     at = time.time() if now is None else now
     asked_for = {one.key for one in manifest.wanted}
-    return plan(wanted, board, videos_on_disk(folder), at, keep_changed=keep, price=price, asked_for=asked_for)
+    found = plan(wanted, board, videos_on_disk(folder), at, keep_changed=keep, price=price, asked_for=asked_for)
+    return Plan(tuple(at_its_price(entry, board.jobs.get(entry.key)) for entry in found.entries))
+
+
+def at_its_price(entry: Entry, job: Job | None) -> Entry:
+    """Return a line of the plan with the price of the account that made its video, where one is named."""
+    if job is None or not job.lane or entry.kind.submits:
+        return entry
+    return replace(entry, cost=lane_price(job))
+
+
+def lane_price(job: Job) -> Cost | None:
+    """Return what a job's video costs with the configured account that it was sent by; None where that is not known."""
+    try:
+        config = configuration()
+    except WanbatchError:  # what cannot be read is said by whoever needs it
+        return None
+    account = config.accounts.get(job.lane)
+    return cost_in(account.region, job.outline, config.prices) if account else None
+
+
+@cache
+def configuration() -> "Config":
+    """Return the user's configuration, read once. Raises WanbatchError."""
+    from wanbatch.service.config import read_config
+
+    return read_config(os.environ)
 
 
 def journal_path(folder: Path) -> Path:

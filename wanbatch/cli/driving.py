@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from secrets import randbits
+from secrets import randbits, token_hex
 
 from wanbatch.cli.asked import Asked
 from wanbatch.cli.door import note, say
@@ -50,6 +50,8 @@ class Course:
     """The accounts that it runs by; None for the built-in simulator."""
     is_late: bool = False
     """Whether the deadline ended it."""
+    run: str = field(default_factory=lambda: token_hex(8))
+    """Its name in the ledger: a cap of a run holds over all its rounds."""
 
     @property
     def wanted(self) -> dict[JobKey, Wanted]:
@@ -97,7 +99,7 @@ async def drive_on(
 
     async with served(asked, target) as accounts:
         also = beside(asked, accounts, journal)
-        with paying(asked, (*accounts, *also), journal, course.clock, copied=course.copied) as till:
+        with paying(asked, (*accounts, *also), journal, course.clock, copied=course.copied, run=course.run) as till:
             hosts = frozenset(asked.options.allowed_hosts)
             drive = Drive(journal, asked.folder, limits, told, till=till, warned=warn, allowed_hosts=hosts)
             course.drive = drive

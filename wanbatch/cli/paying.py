@@ -10,6 +10,7 @@ from wanbatch.cli import common, pricing
 from wanbatch.cli.asked import Asked
 from wanbatch.cli.door import say
 from wanbatch.clock import Clock
+from wanbatch.jobs.board import Board
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.state import Cancelling, InDoubt, Rendered, Waiting
@@ -46,10 +47,17 @@ def prices_of(asked: Asked) -> Prices:
     return pricing.prices(options.base_url, options.region, names_of(asked))
 
 
-def lanes_of(asked: Asked) -> Lanes:
-    """Return the accounts of the run with what each lets through. Raises WanbatchError for one without a key."""
+def lanes_of(asked: Asked, board: Board) -> Lanes:
+    """Return the accounts of the run with what each lets through. Raises WanbatchError for one without a key.
+
+    Who only collects needs those that have something.
+    """
     options, names = asked.options, names_of(asked)
     config = read_config(os.environ)
+    if not options.submits and not names and not options.base_url:
+        names = tuple({job.lane: None for job in board.jobs.values() if isinstance(job.state, COLLECTED) and job.lane})
+        if any(isinstance(job.state, COLLECTED) and not job.lane for job in board.jobs.values()):
+            names = ()
     found = lanes(os.environ, config, names, base_url=options.base_url, region=options.region)
     if options.cheapest_first:
         outlines = [one.request.outline() for one in asked.wanted]
@@ -83,7 +91,7 @@ def as_asked(asked: Asked, lane: Lane) -> Lane:
 
 
 @contextmanager
-def paying(asked: Asked, accounts: Lanes, journal: Journal, clock: Clock, *, copied: bool) -> Iterator[Till]:
+def paying(asked: Asked, accounts: Lanes, journal: Journal, clock: Clock, *, copied: bool, run: str) -> Iterator[Till]:
     """Give what is asked before each submission. Raises LedgerError when the ledger cannot be read or written.
 
     `copied` says that the journal was put back: it may lack what was sent. Without a ledger nothing may be submitted;
@@ -96,7 +104,7 @@ def paying(asked: Asked, accounts: Lanes, journal: Journal, clock: Clock, *, cop
     caps = [*caps_of(asked), *day_cap(config)]
     try:
         folder = state_folder(os.environ)
-        ledger = Ledger.open(folder / ledger_name(accounts), clock.now())
+        ledger = Ledger.open(folder / ledger_name(accounts), clock.now(), run=run)
     except LedgerError as error:
         if asked.options.submits and (caps or has_home()):
             raise
@@ -128,7 +136,7 @@ def payer_of(asked: Asked, lane: str, account: Account, config: Config) -> Payer
     """Return who pays for what a lane makes. An account is its name and its host: the environment's may be several."""
     region = account.region or region_id(os.environ, account.base_url, asked.options.region)
     return Payer(
-        journal=str(asked.folder.absolute()),
+        journal=str(asked.folder.resolve()),
         manifest=asked.manifest.name,
         account=f"{lane}@{urlsplit(account.base_url).netloc}",
         prices=lambda outline: common.cost_in(region, outline, config.prices),

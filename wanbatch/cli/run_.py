@@ -113,18 +113,18 @@ def carry_out(course: Course, journal: Journal, prices: Prices, telling: Telling
     if course.asked.plan is not None:
         agree(course, journal, prices)
     mend(journal, course.asked.folder, clock.now(), copied=course.copied)
-    if options.retry_failed:
-        approve(journal, course.asked, clock.now(), telling)
     if options.simulate:
         start_afresh(journal, plan_of(course, journal, prices), clock.now(), telling)
-    course.planned = plan_of(course, journal, prices)
+    approvals = to_approve(journal, course.asked) if options.retry_failed else []
+    course.planned = approved(plan_of(course, journal, prices), approvals)
     telling.started(clock.now(), options, course.asked.folder, course.planned)
     todo = to_do(course)
     if has_work(todo, options):
         announce(course.asked, todo)
-        course.target = None if options.simulate else lanes_of(course.asked)
+        course.target = None if options.simulate else lanes_of(course.asked, journal.board)
         consent(course.asked, todo)
         journal.note_run(clock.now(), str(course.asked.path))
+        record(journal, approvals, clock.now(), telling)
         do(course, journal, todo, telling)
         while is_asked_anew(course, journal):  # a video was withheld: failed is not billed, so the consent still holds
             course.planned = plan_of(course, journal, prices)
@@ -222,15 +222,21 @@ def start_afresh(journal: Journal, planned: Plan, now: float, telling: Telling) 
         record(journal, [(key, event) for key in keys], now, telling)
 
 
-def approve(journal: Journal, asked: Asked, now: float, telling: Telling) -> None:
-    """Write down that failed scenes of a class may go again; a failed task was not billed."""
+def to_approve(journal: Journal, asked: Asked) -> list[tuple[JobKey, Event]]:
+    """Return what to write down so that failed scenes of a class go again; a failed task was not billed."""
     jobs, which = journal.board.jobs, asked.options.retry_failed or "all"
     again: list[tuple[JobKey, Event]] = []
     for key in [one.key for one in asked.wanted if one.key in jobs]:
         state = jobs[key].state
         if isinstance(state, Failed) and (which == "all" or kind_of(state.code) in FAULTS[which]):
             again.append((key, ResubmitApproved("--retry-failed")))
-    record(journal, again, now, telling)
+    return again
+
+
+def approved(planned: Plan, approvals: Sequence[tuple[JobKey, Event]]) -> Plan:
+    """Return a plan in which what would be approved is submitted: nothing is written down before somebody said yes."""
+    keys = {key for key, _ in approvals}
+    return Plan(tuple(replace(one, kind=Kind.NEW) if one.key in keys else one for one in planned.entries))
 
 
 def record(journal: Journal, events: Sequence[tuple[JobKey, Event]], now: float, telling: Telling) -> None:
@@ -242,15 +248,27 @@ def record(journal: Journal, events: Sequence[tuple[JobKey, Event]], now: float,
 
 def announce(asked: Asked, planned: Plan) -> None:
     """Say what will be done."""
-    if not asked.quiet or not may_spend(asked):
+    asks = not may_spend(asked) and (on_a_terminal() or not caps_of(asked))
+    if not asked.quiet or asks:
         free = " (simulated: costs nothing)" if asked.simulate and planned.submissions else ""
         note(sentence(planned) + free)
+
+
+def on_a_terminal() -> bool:
+    """Say whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def may_spend(asked: Asked) -> bool:
     """Say whether the command line has answered already: with a yes, a cap, or a plan that was looked at."""
     options = asked.options
     return options.yes or options.simulate or bool(options.max_cost) or asked.plan is not None
+
+
+def once(options: Options) -> str:
+    """Return the options that a hint repeats only while nothing was done: later they would be another yes."""
+    retry = f" --retry-failed={options.retry_failed}" if options.retry_failed else ""
+    return retry + (" --ignore-orphans" if options.ignore_orphans else "")
 
 
 def consent(asked: Asked, planned: Plan) -> None:
@@ -260,14 +278,14 @@ def consent(asked: Asked, planned: Plan) -> None:
     """
     if may_spend(asked) or not planned.submissions:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not on_a_terminal():
         if caps_of(asked):
             return
         yes = replace(asked.options, yes=True).typed(asked.options.verb)
         raise WanbatchError(
             "nobody to ask whether to submit; nothing was sent",
             exit_code=Exit.REFUSED,
-            hint=f"say it with --yes: {yes}",
+            hint=f"say it with --yes: {yes}{once(asked.options)}",
         )
     click.echo("Submit? [y/N] ", err=True, nl=False)
     try:
@@ -278,4 +296,6 @@ def consent(asked: Asked, planned: Plan) -> None:
     if not answer:
         note("")
     if answer.strip().casefold() not in ("y", "yes"):
-        raise WanbatchError("not submitted; nothing was sent", exit_code=Exit.REFUSED, hint=f"later: {asked.again}")
+        raise WanbatchError(
+            "not submitted; nothing was sent", exit_code=Exit.REFUSED, hint=f"later: {asked.again}{once(asked.options)}"
+        )

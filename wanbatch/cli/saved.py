@@ -4,6 +4,7 @@ The format is a contract, versioned; docs/json.md says what each field means.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def load(path: Path) -> Saved:
             return saved_in(path, read)
     except OSError as error:
         raise WanbatchError(f"cannot read {disk.why(error)}; nothing was sent", exit_code=Exit.STATE) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
         raise WanbatchError(
             f"{path}: the saved plan is damaged; nothing was sent",
             exit_code=Exit.REFUSED,
@@ -100,8 +101,8 @@ def load(path: Path) -> Saved:
 def saved_in(path: Path, read: Mapping[str, Any]) -> Saved:
     """Return the plan in a file's data. Raises KeyError, TypeError, ValueError for data that is none."""
     choice = Choice(
-        manifest=Path(read["manifest"]["path"]),
-        folder=Path(read["folder"]),
+        manifest=path_in(read["manifest"]["path"]),
+        folder=path_in(read["folder"]),
         selection=maybe_text(read["select"]),
         accounts=tuple(text(name) for name in read["accounts"]),
         region=maybe_text(read["region"]),
@@ -126,6 +127,13 @@ def text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def path_in(value: object) -> Path:
+    """Return a path that a file may have. Raises TypeError, ValueError."""
+    if b"\0" in os.fsencode(text(value)):
+        raise ValueError("a path with a NUL")
+    return Path(text(value))
 
 
 def maybe_text(value: object) -> str | None:

@@ -84,7 +84,7 @@ def open_questions(board: Board, where: Path, out: Path | None) -> list[str]:
             *common.out_again(out),
         ]
         decide = " --adopt TASK_ID | --resubmit | --give-up" if verb == "resolve" else ""
-        cost = price(job.outline)
+        cost = common.lane_price(job) if job.lane else price(job.outline)
         stake = f"{cost.amount:.2f} {cost.currency} at stake" if cost else "at stake: price unknown"
         said += [f"{job.stem}: {known(job)}; {stake}", f"  next: {common.typed(*command)}{decide}"]
     return said

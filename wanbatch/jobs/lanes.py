@@ -49,6 +49,7 @@ class Gate:
         self.last_submit_at = float("-inf")
         self.pause_until = float("-inf")
         self.refusals_in_a_row = 0
+        self.allocations_in_a_row = 0
 
     @property
     def submit_at(self) -> float:
@@ -71,13 +72,14 @@ class Gate:
 
     def accepted(self) -> None:
         """A task was made: go a little faster again."""
-        self.refusals_in_a_row = 0
+        self.refusals_in_a_row = self.allocations_in_a_row = 0
         self.cap = min(float(self.lane.at_once), self.cap + 1 / max(1.0, self.cap))
         self.rate = min(self.lane.submit_rate, self.rate + FASTER)
 
     def refused(self, kind: Kind | None, code: str, open_tasks: int, until: float) -> None:
         """A submission was refused and will be tried again: pause, and go slower where the service asks for it."""
         self.refusals_in_a_row += 1
+        self.allocations_in_a_row = self.allocations_in_a_row + 1 if kind is Kind.ALLOCATION else 0
         self.pause_until = max(self.pause_until, until)
         if kind is not Kind.RATE:
             return

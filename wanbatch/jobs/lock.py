@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import socket
 import stat
 from collections.abc import Callable
@@ -30,7 +31,7 @@ class JournalLocked(WanbatchError):
         super().__init__(
             f"another run holds {path}: {holder}",
             exit_code=Exit.LOCKED,
-            hint="wait for it to end; wanbatch status shows how far it is",
+            hint=f"wait for it to end; how far it is: wanbatch status {shlex.quote(str(path.parent))}",
         )
 
 

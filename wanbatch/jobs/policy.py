@@ -265,12 +265,16 @@ def expiry(url: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Nothing more is submitted in this run, and why. With `at_once`, nothing more is asked either."""
+    """Nothing more is submitted in this run, and why. With `at_once`, nothing more is asked either.
+
+    `of_lane`: it concerns one account; the others go on.
+    """
 
     exit_code: Exit
     message: str
     hint: str
     at_once: bool
+    of_lane: bool = False
 
 
 def halt(board: Board, job: Job, seen: saw.Seen, now: float, limits: Limits) -> Halt | None:
@@ -285,9 +289,9 @@ def halt(board: Board, job: Job, seen: saw.Seen, now: float, limits: Limits) -> 
         case saw.ReadFailed(kind=Kind.ACCOUNT, code=code, message=message):
             return Halt(Exit.ACCOUNT, f"the service refuses the account: {code}: {message}", ACCOUNT_HINT, True)
         case saw.Refused(kind=Kind.ALLOCATION, code=code, message=message) if (
-            gate is not None and gate.refusals_in_a_row >= limits.allocations
+            gate is not None and gate.allocations_in_a_row >= limits.allocations
         ):
-            words = f"the service refuses the account {gate.refusals_in_a_row} times in a row: {code}: {message}"
+            words = f"the service refuses the account {gate.allocations_in_a_row} times in a row: {code}: {message}"
             return Halt(Exit.ACCOUNT, words, ACCOUNT_HINT, False)
         case saw.NotSent(reason=reason) if now - (board.unsent_since or now) >= limits.unreachable_s:
             return Halt(

@@ -49,7 +49,13 @@ def state_folder(env: Mapping[str, str]) -> Path:
     ~/.local/state/wanbatch. Raises LedgerError where there is no home.
     """
     if env.get("WANBATCH_STATE"):
-        return Path(env["WANBATCH_STATE"]).expanduser().absolute()
+        try:
+            return Path(env["WANBATCH_STATE"]).expanduser().absolute()
+        except RuntimeError:  # ~nobody
+            raise LedgerError(
+                "WANBATCH_STATE names the home of a user that is none",
+                "name a folder: export WANBATCH_STATE=/some/folder",
+            ) from None
     if Path(env.get("XDG_STATE_HOME", "")).is_absolute():
         return Path(env["XDG_STATE_HOME"]) / "wanbatch"
     if Path(env.get("HOME", "")).is_absolute():
@@ -77,8 +83,8 @@ class Kept:
 class Ledger:
     """The open file. Use it as a context manager; several processes, and threads, may each write at any time."""
 
-    def __init__(self, store: Store, now: float) -> None:
-        self.run = secrets.token_hex(8)
+    def __init__(self, store: Store, now: float, run: str | None = None) -> None:
+        self.run = run or secrets.token_hex(8)
         self._store = store
         pid = os.getpid()
         self._me = (self.run, host(), pid, birth(pid), now)
@@ -86,9 +92,11 @@ class Ledger:
         """Rows that the journal was seen to know, which is not yet written: that can wait for the next reservation."""
 
     @classmethod
-    def open(cls, path: Path, now: float, *, sleep: Callable[[float], None] = time.sleep) -> Self:
+    def open(
+        cls, path: Path, now: float, *, run: str | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> Self:
         """Open the ledger, make it if there is none. `now` is when this run began. Raises LedgerError."""
-        return cls(Store(path, sleep), now)
+        return cls(Store(path, sleep), now, run)
 
     def close(self) -> None:
         """Close the file; what was open stays reserved. Raises nothing."""
@@ -162,6 +170,7 @@ class Ledger:
         *,
         beside: Collection[str] = (),
         lacks_before: float = -inf,
+        doubts: Collection[tuple[str, int]] = (),
     ) -> bool:
         """Write every attempt that a journal knows; call it with that journal's lock held. Raises LedgerError.
 
@@ -176,6 +185,7 @@ class Ledger:
         """
         said = {(safe(standing.job), standing.attempt): standing for standing in standings}
         apart = frozenset(map(safe, beside))
+        unsaid = {(safe(job), attempt) for job, attempt in doubts}
         last: dict[str, int] = {}
         for job, attempt in said:
             last[job] = max(attempt, last.get(job, 0))
@@ -191,9 +201,9 @@ class Ledger:
             known = [kept for kept in late if kept.sure and not kept.idle]
             another = bool(known)
             lacking.extend(kept for kept in known if now - kept.row.standing.at < DAY_S)
-            for kept in there.values():
+            for key, kept in there.items():
                 if kept.row.standing.state is State.OPEN:
-                    lost = another or kept.row.standing.at < lacks_before
+                    lost = another or key in unsaid or kept.row.standing.at < lacks_before
                     state = State.DOUBT if lost else State.FREE
                     db.execute("UPDATE standing SET state = ? WHERE id = ?", (state.value, kept.id))
 
@@ -223,6 +233,8 @@ class Ledger:
             if claim.amount is None or claim.currency is None:
                 return OverCap(cap, already, None, "its price is not known, so no cap can hold")
             if claim.currency != cap.currency:
+                if any(other.over == cap.over and other.currency == claim.currency for other in caps):
+                    continue  # each currency has its own cap over the same span
                 reason = f"it is priced in {claim.currency}, and the cap is in {cap.currency}"
                 return OverCap(cap, already, claim.amount, reason)
             if unknown:

@@ -76,6 +76,7 @@ class Store:
         """Open the file, make it if there is none. Raises LedgerError."""
         self.path = path
         self._sleep = sleep
+        self._gave_up = False
         self._one_at_a_time = threading.Lock()
         try:
             make(path)
@@ -143,10 +144,11 @@ class Store:
     def _patiently(self, work: Callable[[], T]) -> T:
         """Do it, again and again while another process is writing."""
         with self._one_at_a_time:
-            for _ in range(round(PATIENCE_S / NAP_S)):
+            for _ in range(1 if self._gave_up else round(PATIENCE_S / NAP_S)):
                 with contextlib.suppress(Busy):
                     return self._once(work)
                 self._sleep(NAP_S)
+            self._gave_up = True  # asked again, it does not hold the loop, and Ctrl-C, for as long once more
         raise LedgerError(
             f"another process has held the ledger {self.path} for {PATIENCE_S:g} s",
             f"is a run suspended? see which: fuser -v {shlex.quote(str(self.path))}",

@@ -79,8 +79,11 @@ class LedgerTill:
         rows = [row for job in jobs.values() for row in standings(job, self._payers)]
         sent = (job for job in jobs.values() if job.submitted_at is not None)
         beside = [str(job.key) for job in sent if job.lane not in self._payers]
+        gone = [(str(job.key), past.attempt) for job in jobs.values() for past in job.past]
+        said = {(row.job, row.attempt) for row in rows}
+        doubts = [attempt for attempt in gone if attempt not in said]
         born = inf if copied else min((job.planned_at for job in jobs.values()), default=inf)
-        self.lacking = self._ledger.sync(here, rows, self._now(), beside=beside, lacks_before=born)
+        self.lacking = self._ledger.sync(here, rows, self._now(), beside=beside, lacks_before=born, doubts=doubts)
 
     def ask(self, job: Job, lane: Lane, now: float) -> Halt | float | None:
         """Reserve, in the ledger and among the account's slots and turns."""
@@ -89,12 +92,14 @@ class LedgerTill:
         if wait_s > 0:
             return now + wait_s
         try:
-            verdict = self._ledger.reserve(claim(job, payer, now), now, self._caps, lane.at_once)
+            asked_for = claim(job, payer, now)
+            verdict = self._ledger.reserve(asked_for, now, self._caps, lane.at_once)
         except LedgerError as error:
             return halted(error)
         match verdict:
             case OverCap():
-                return over(verdict)
+                several = len({cap.currency for cap in self._caps}) > 1
+                return over(verdict, asked_for.currency, several=several)
             case Full():
                 return now + FULL_S
             case _:
@@ -121,7 +126,15 @@ def halted(error: LedgerError) -> Halt:
     return Halt(Exit.STATE, error.message, error.hint or "mend it, then run again: nothing is lost", False)
 
 
-def over(verdict: OverCap) -> Halt:
-    """Say which cap allows no more, and why."""
+def over(verdict: OverCap, currency: str | None, *, several: bool) -> Halt:
+    """Say which cap allows no more, and why. With caps in `several` currencies it ends only one account's part."""
     words = f"the cap of {verdict.cap} allows no more: {verdict.reason}"
-    return Halt(Exit.REFUSED, words, "what is in flight is collected; raise the cap to go on", False)
+    if verdict.wants is None:
+        hint = "say the price under `prices` in the configuration (wanbatch doctor shows what is known)"
+    elif currency != verdict.cap.currency:
+        hint = f"give a cap per {verdict.cap.over} in {currency} too"
+    else:
+        where = "budget.per_day" if verdict.cap.over == "day" else "--max-cost or run.budget.per_run"
+        hint = f"what is in flight is collected; to go on, raise the cap ({where}) and run again"
+    of_lane = currency is not None and (several or currency != verdict.cap.currency)
+    return Halt(Exit.REFUSED, words, hint, False, of_lane=of_lane)

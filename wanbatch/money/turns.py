@@ -13,6 +13,8 @@ from pathlib import Path
 
 FUTURE_S = 60.0
 """No turn is given away so far ahead."""
+TRIES, NAP_S = 50, 0.001
+"""Whoever holds a turn longer is suspended: it is not waited for, or no signal and no deadline would be heard."""
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -53,7 +55,14 @@ class Turns:
 
     def _turn(self, fd: int, gap_s: float, ahead_s: float) -> float:
         """Read, decide and write under the file's lock. Raises OSError."""
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        for left in reversed(range(TRIES)):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not left:
+                    raise
+                time.sleep(NAP_S)
         now = shared_now()
         written = os.pread(fd, 8, 0)
         last = struct.unpack("<d", written)[0] if len(written) == 8 else float("-inf")
