@@ -638,3 +638,15 @@ def test_one_folder_by_two_names_is_counted_once(in_tmp):
         assert more.returncode == 0, more.stderr
     rows = json.loads(wanbatch("spend", "--rehearsal", "--json").stdout)
     assert rows["total"][0]["attempts"] == 2, rows
+
+
+def test_a_cap_that_is_smaller_than_the_plan_is_said_before_anything_is_sent(in_tmp):
+    path = write_manifest(in_tmp, "alley", "roof", "cellar")
+    with service(QUICK) as sim:
+        ended = wanbatch("run", path, "--max-cost", "7 CNY", "--base-url", sim.base_url, *FAST)
+        assert ended.returncode == 7
+        first, second = ended.stderr.splitlines()[:2]
+        assert first.startswith("plan: 3 to submit")
+        assert second == "the cap of 7.00 CNY per run covers 2 of 3 scenes; what it does not cover is left undone"
+        whole = wanbatch("run", path, "--max-cost", "7 CNY", "--base-url", sim.base_url, *FAST)
+        assert (whole.returncode, "covers" in whole.stderr) == (0, False)

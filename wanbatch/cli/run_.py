@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from wanbatch.cli import asked as options_of
 from wanbatch.cli import common
 from wanbatch.cli.asked import Asked, Options, Verb, asked_of
-from wanbatch.cli.closing import leave, report
+from wanbatch.cli.closing import leave, report, scenes
 from wanbatch.cli.door import note, say
 from wanbatch.cli.driving import Course, perform
 from wanbatch.cli.paying import Prices, caps_of, lanes_of, prices_of
@@ -25,6 +26,7 @@ from wanbatch.jobs.policy import Limits
 from wanbatch.jobs.seen import Kind as Fault
 from wanbatch.jobs.state import Done, Event, Failed, HeldForReview, ResubmitApproved, VideoMissing
 from wanbatch.manifest.model import JobKey
+from wanbatch.money.amount import Cap
 from wanbatch.run import prepare, was_copied, with_withheld
 from wanbatch.service.wire import kind_of
 
@@ -252,6 +254,19 @@ def announce(asked: Asked, planned: Plan) -> None:
     if not asked.quiet or asks:
         free = " (simulated: costs nothing)" if asked.simulate and planned.submissions else ""
         note(sentence(planned) + free)
+        for cap in caps_of(asked) if not asked.simulate else ():
+            covered, every = within(cap, planned)
+            if covered < every:
+                note(f"the cap of {cap} covers {covered} of {scenes(every)}; what it does not cover is left undone")
+
+
+def within(cap: Cap, planned: Plan) -> tuple[int, int]:
+    """Return how many of a plan's submissions a cap would cover, in the manifest's order, and how many there are.
+
+    Those in another currency, and those of unknown price, are none of its.
+    """
+    costs = [entry.cost.amount for entry in planned.submissions if entry.cost and entry.cost.currency == cap.currency]
+    return sum(total <= cap.amount for total in accumulate(costs)), len(costs)
 
 
 def on_a_terminal() -> bool:
