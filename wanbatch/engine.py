@@ -195,6 +195,8 @@ class Engine:
 
     def _may_spend(self, key: JobKey, lane: Lane, now: float) -> bool:
         """Ask the till; what it refuses is not submitted now, or not in this run."""
+        if self.board.closed or lane not in self.board.lanes:
+            return False  # it has refused what was chosen together with this
         job = self.board.jobs[key]
         gate = self.board.gate(lane, job.model)
         verdict = self._till.ask(job, gate.lane, now)

@@ -158,6 +158,8 @@ def codes(plan: Plan, engine: Engine | None) -> set[Exit]:
         found.add(Exit.FAILED)
     if engine and engine.halted:
         found.add(engine.halted.exit_code)
+    if engine and engine.refused and (plan.submissions or plan.of(Kind.IN_FLIGHT, Kind.FETCH)):
+        found.add(Exit.ACCOUNT)  # the other accounts went on, but not all that is wanted is here
     troubles = engine.troubles.values() if engine else ()
     if any(isinstance(trouble, NotSaved) and trouble.why is Lost.DISK for trouble in troubles):
         found.add(Exit.STATE)

@@ -183,3 +183,28 @@ def test_who_only_waits_needs_no_other_key_than_the_one_that_made_the_tasks(in_t
         monkeypatch.delenv("SOUTH_KEY")
         ended = wanbatch("wait", path, *FAST)
         assert ended.returncode == 0, ended.stderr
+
+
+def test_waiting_collects_what_it_can_although_another_account_is_gone(in_tmp, configured, monkeypatch):
+    path = write_manifest(in_tmp, *(f"s{n}" for n in range(6)))
+    with service(SLOW) as sim:
+        configured(sim.base_url)
+        assert wanbatch("submit", path, "--yes", "--account", "all", *FAST).returncode == 4
+        assert set(lanes(in_tmp / "out/film")) == {"north", "south"}
+        monkeypatch.delenv("NORTH_KEY")
+        ended = wanbatch("wait", path, *FAST)
+        assert ended.returncode == 4, ended.stderr
+        assert "tasks of account north cannot be asked for" in ended.stderr
+    south = lanes(in_tmp / "out/film").count("south")
+    assert len(list((in_tmp / "out/film/videos").glob("*.mp4"))) == south > 0
+
+
+def test_an_account_that_is_refused_and_has_tasks_is_the_exit_code_although_others_went_on(in_tmp, configured):
+    path = write_manifest(in_tmp, "alley")
+    denied = {"endpoint": "query", "kind": "denied", "code": "InvalidApiKey", "key": "north", "times": 99}
+    with service(SLOW, denied) as sim:
+        configured(sim.base_url)
+        assert wanbatch("submit", path, "--yes", "--account", "north", *FAST).returncode == 4
+        ended = wanbatch("run", path, "--yes", "--account", "all", *FAST)
+        assert ended.returncode == 6, ended.stderr
+        assert "account north: the service refuses the account: InvalidApiKey" in ended.stderr

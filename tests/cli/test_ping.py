@@ -36,6 +36,14 @@ class Listener:
         self.host = f"127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
+    @property
+    def url(self):
+        return f"http://{self.host}/check"
+
+    @property
+    def paths(self):
+        return [path for path, _ in self.asked]
+
     def __enter__(self):
         self.thread.start()
         return self

@@ -2,10 +2,8 @@
 
 import json
 import signal
-import threading
 import time
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from cli.stage import (
@@ -22,6 +20,7 @@ from cli.stage import (
     wait_until,
     wanbatch,
 )
+from cli.test_ping import Listener
 from conftest import CANARY
 from hypothesis import given
 from hypothesis import strategies as st
@@ -432,57 +431,26 @@ def test_another_attempt_that_was_approved_is_told(in_tmp):
     assert told[:1] == ["ResubmitApproved"] or told[1:2] == ["ResubmitApproved"]
 
 
-class Check:
-    """A health-check service on this machine."""
-
-    def __init__(self):
-        self.asked = []
-        check = self
-
-        class Asked(BaseHTTPRequestHandler):
-            def do_GET(self):
-                check.asked.append(self.path)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_words):
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Asked)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/check"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_exc):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
 def test_a_health_check_is_told_of_start_and_success(in_tmp):
-    with service(QUICK) as sim, Check() as check:
+    with service(QUICK) as sim, Listener() as check:
         assert run(sim, write_manifest(in_tmp), "--ping", check.url) == 0
-    assert check.asked == ["/check/start", "/check"]
+    assert check.paths == ["/check/start", "/check"]
 
 
 def test_a_health_check_of_the_environment_is_told_of_failure_with_the_exit_code(in_tmp, monkeypatch):
     path = in_tmp / "film.yaml"
-    with service(QUICK) as sim, Check() as check:
+    with service(QUICK) as sim, Listener() as check:
         monkeypatch.setenv("WANBATCH_PING_URL", check.url)
         path.write_text("wanbatch: 1\nscenes: []\n", "utf-8")
         assert run(sim, path) == 5
-    assert check.asked == ["/check/start", "/check/fail?exit_code=5"]
+    assert check.paths == ["/check/start", "/check/fail?exit_code=5"]
 
 
 def test_a_simulated_run_does_not_tell_the_health_check_of_the_environment(in_tmp, monkeypatch):
-    with Check() as check:
+    with Listener() as check:
         monkeypatch.setenv("WANBATCH_PING_URL", check.url)
         assert guarded(["run", str(write_manifest(in_tmp)), "--simulate", "-q"]) == 0
-    assert check.asked == []
+    assert check.paths == []
 
 
 def test_a_health_check_that_nobody_answers_fails_no_run(in_tmp, capsys):

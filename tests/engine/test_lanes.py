@@ -243,3 +243,12 @@ def test_what_waits_for_an_account_that_is_gone_ends_the_run_and_not_its_user_s_
     stage.run(wants, limits)
     assert stage.services["here"].posts == 0
     assert [type(stage.state(one)).__name__ for one in wants] in (["Waiting", "Ready"], ["InDoubt", "Ready"])
+
+
+def test_after_a_refusal_by_the_till_nothing_that_was_chosen_with_it_is_asked_for(tmp_path):
+    stage = Accounts(tmp_path, Lane("a"), Lane("b"), Lane("c"))
+    stage.till = Ledger(coins=0)
+    asked, ask = [], stage.till.ask
+    stage.till.ask = lambda job, lane, now: asked.append(lane.name) or ask(job, lane, now)
+    stage.run(scenes(6))
+    assert asked == ["a"]

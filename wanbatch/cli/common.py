@@ -4,11 +4,11 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -23,9 +23,6 @@ from wanbatch.manifest.selection import select
 from wanbatch.service import account, catalog
 from wanbatch.service.accounts import read_config
 from wanbatch.views.text import duration
-
-if TYPE_CHECKING:
-    from wanbatch.service.config import Config
 
 JSON_FORMAT = 1
 """Version of what `--json` writes."""
@@ -136,13 +133,13 @@ def price_list(
 
 def outline_prices(
     base_url: str | None, region: str | None = None, rows: Sequence[catalog.PriceRow] | None = None
-) -> Callable[[dict[str, object]], Cost | None]:
+) -> Callable[[Mapping[str, object]], Cost | None]:
     """Return what the request of an outline costs where it would be sent. Raises like `price_list`."""
     url = account.base_url(os.environ, base_url, region)
     where = account.region_id(os.environ, url, region)
     extra = read_config(os.environ).prices if rows is None else rows
 
-    def cost(outline: dict[str, object]) -> Cost | None:
+    def cost(outline: Mapping[str, object]) -> Cost | None:
         return cost_in(where, outline, extra)
 
     return cost
@@ -177,32 +174,34 @@ def plan_for(
     at = time.time() if now is None else now
     asked_for = {one.key for one in manifest.wanted}
     found = plan(wanted, board, videos_on_disk(folder), at, keep_changed=keep, price=price, asked_for=asked_for)
-    return Plan(tuple(at_its_price(entry, board.jobs.get(entry.key)) for entry in found.entries))
+    at_its_price = lane_prices(board.jobs.values())
+
+    def priced(entry: Entry) -> Entry:
+        job = board.jobs.get(entry.key)
+        if job is None or not job.lane or entry.kind.submits:
+            return entry
+        return replace(entry, cost=at_its_price(job))
+
+    return Plan(tuple(map(priced, found.entries)))
 
 
-def at_its_price(entry: Entry, job: Job | None) -> Entry:
-    """Return a line of the plan with the price of the account that made its video, where one is named."""
-    if job is None or not job.lane or entry.kind.submits:
-        return entry
-    return replace(entry, cost=lane_price(job))
+def lane_prices(jobs: Iterable[Job]) -> Callable[[Job], Cost | None]:
+    """Return what a job's video costs with the configured account that it was sent by; None where that is not known.
 
+    The configuration is read once, and only if one of `jobs` names an account.
+    """
+    config = None
+    if any(job.lane for job in jobs):
+        from wanbatch.service.config import read_config
 
-def lane_price(job: Job) -> Cost | None:
-    """Return what a job's video costs with the configured account that it was sent by; None where that is not known."""
-    try:
-        config = configuration()
-    except WanbatchError:  # what cannot be read is said by whoever needs it
-        return None
-    account = config.accounts.get(job.lane)
-    return cost_in(account.region, job.outline, config.prices) if account else None
+        with suppress(WanbatchError):  # what is wrong with it is said by whoever needs it
+            config = read_config(os.environ)
 
+    def price(job: Job) -> Cost | None:
+        account = config.accounts.get(job.lane) if config else None
+        return cost_in(account.region, job.outline, config.prices) if config and account else None
 
-@cache
-def configuration() -> "Config":
-    """Return the user's configuration, read once. Raises WanbatchError."""
-    from wanbatch.service.config import read_config
-
-    return read_config(os.environ)
+    return price
 
 
 def journal_path(folder: Path) -> Path:

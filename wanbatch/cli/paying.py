@@ -1,7 +1,7 @@
 """Who pays for a run, and how much at most: accounts, prices, caps."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 from wanbatch.cli import common, pricing
 from wanbatch.cli.asked import Asked
 from wanbatch.cli.door import say
+from wanbatch.cli.pricing import Prices
 from wanbatch.clock import Clock
 from wanbatch.jobs.board import Board
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.state import Cancelling, InDoubt, Rendered, Waiting
-from wanbatch.money.amount import Cap, Cost, amount
+from wanbatch.money.amount import Cap, amount
 from wanbatch.money.ledger import LEDGER, REHEARSAL, Ledger, LedgerError, state_folder
 from wanbatch.money.standing import Payer
 from wanbatch.money.till import LedgerTill, NoTill, Till
@@ -24,8 +25,7 @@ from wanbatch.service.accounts import Lanes, lanes, reached, read_config
 from wanbatch.service.config import Config
 
 COLLECTED = InDoubt | Waiting | Cancelling | Rendered
-Prices = Callable[[dict[str, object]], Cost | None]
-"""What the video of an outline costs; None where that is not known."""
+"""States in which the service has something, or may have."""
 
 
 def names_of(asked: Asked) -> tuple[str, ...]:
@@ -55,9 +55,11 @@ def lanes_of(asked: Asked, board: Board) -> Lanes:
     options, names = asked.options, names_of(asked)
     config = read_config(os.environ)
     if not options.submits and not names and not options.base_url:
-        names = tuple({job.lane: None for job in board.jobs.values() if isinstance(job.state, COLLECTED) and job.lane})
-        if any(isinstance(job.state, COLLECTED) and not job.lane for job in board.jobs.values()):
-            names = ()
+        having = dict.fromkeys(job.lane for job in board.jobs.values() if isinstance(job.state, COLLECTED))
+        found, _ = reached(os.environ, config, having)  # `beside` says which cannot be
+        if found:
+            return tuple((as_asked(asked, lane), account) for lane, account in found)
+        names = tuple(filter(None, having))
     found = lanes(os.environ, config, names, base_url=options.base_url, region=options.region)
     if options.cheapest_first:
         outlines = [one.request.outline() for one in asked.wanted]

@@ -25,8 +25,7 @@ def prices(base_url: str | None, region: str | None, accounts: Sequence[str] = (
     they are in different currencies, no sum can be promised: None. Raises WanbatchError.
     """
     if not accounts:
-        of_outline = common.outline_prices(base_url, region)
-        return lambda outline: of_outline(dict(outline))
+        return common.outline_prices(base_url, region)
     if base_url or region:
         flag = "--base-url" if base_url else "--region"
         raise WanbatchError(

@@ -15,7 +15,8 @@ from wanbatch.cli.asked import Asked, Options, Verb, asked_of
 from wanbatch.cli.closing import leave, report, scenes
 from wanbatch.cli.door import note, say
 from wanbatch.cli.driving import Course, perform
-from wanbatch.cli.paying import Prices, caps_of, lanes_of, prices_of
+from wanbatch.cli.paying import caps_of, lanes_of, prices_of
+from wanbatch.cli.pricing import Prices
 from wanbatch.cli.telling import Telling, pinged, speak
 from wanbatch.clock import Clock
 from wanbatch.errors import Exit, WanbatchError
@@ -255,6 +256,8 @@ def announce(asked: Asked, planned: Plan) -> None:
         free = " (simulated: costs nothing)" if asked.simulate and planned.submissions else ""
         note(sentence(planned) + free)
         for cap in caps_of(asked) if not asked.simulate else ():
+            if cap.over != "run":
+                continue  # what the day has left is the ledger's to say
             covered, every = within(cap, planned)
             if covered < every:
                 note(f"the cap of {cap} covers {covered} of {scenes(every)}; what it does not cover is left undone")

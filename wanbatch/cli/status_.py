@@ -72,9 +72,9 @@ def open_questions(board: Board, where: Path, out: Path | None) -> list[str]:
     except WanbatchError:  # a base URL that cannot be is no reason to show nothing
         price = lambda _outline: None  # noqa: E731
     said = []
-    for job in board.jobs.values():
-        if not isinstance(job.state, Held | InDoubt):
-            continue
+    open_jobs = [job for job in board.jobs.values() if isinstance(job.state, Held | InDoubt)]
+    by_lane = common.lane_prices(open_jobs)
+    for job in open_jobs:
         verb = "resolve" if isinstance(job.state, Held) else "reconcile"
         command: list[str | Path] = [
             "wanbatch",
@@ -84,7 +84,7 @@ def open_questions(board: Board, where: Path, out: Path | None) -> list[str]:
             *common.out_again(out),
         ]
         decide = " --adopt TASK_ID | --resubmit | --give-up" if verb == "resolve" else ""
-        cost = common.lane_price(job) if job.lane else price(job.outline)
+        cost = by_lane(job) if job.lane else price(job.outline)
         stake = f"{cost.amount:.2f} {cost.currency} at stake" if cost else "at stake: price unknown"
         said += [f"{job.stem}: {known(job)}; {stake}", f"  next: {common.typed(*command)}{decide}"]
     return said
