@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# The language server and the judge of schemas that tests/editors drives. npm itself writes this file, last of all.
+EDITORS := tests/editors/node_modules/.package-lock.json
 # Where money is decided, every branch is tested.
 WHOLE  := wanbatch/jobs/*,wanbatch/service/client.py,wanbatch/manifest/prompt.py
 
-.PHONY: demo test format lint types unit docs lowest bench campaign mutation clean
+.PHONY: demo test format lint types unit editors docs lowest bench campaign mutation clean
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -30,9 +32,14 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-unit: $(STAMP)
+unit: $(STAMP) $(EDITORS)
 	$(BIN)/pytest -n auto --cov --cov-report=term:skip-covered -q
 	$(BIN)/coverage report --include='$(WHOLE)' --skip-covered --fail-under=100
+
+editors: $(EDITORS)  ## what the tests of editor support need; without npm or network it says so, and those tests skip
+
+$(EDITORS): tests/editors/package-lock.json tests/editors/node.py | $(STAMP)
+	@$(BIN)/python tests/editors/node.py
 
 docs: $(STAMP)  ## rewrite what is generated from the code
 	$(BIN)/python docs/generate.py
@@ -52,4 +59,4 @@ bench: $(STAMP)  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/bench.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-lowest tests/editors/node_modules out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

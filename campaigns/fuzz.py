@@ -13,19 +13,31 @@ import resource
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatch
 from pathlib import Path
 
-from wanbatch.manifest.check import check
-from wanbatch.manifest.document import parse
+from wanbatch.errors import ManifestInvalid, WanbatchError
+from wanbatch.manifest.assemble import Reading
+from wanbatch.manifest.check import load
 from wanbatch.service import wire
 from wanbatch.views.problems import show
+from wanbatch.views.text import printable
 
 ROOT = Path(__file__).parents[1]
 MANIFESTS = [path.read_text("utf-8") for path in sorted((ROOT / "manifests").glob("*.yaml"))]
+BESIDE = {path.relative_to(ROOT / "manifests"): path.read_text("utf-8") for path in (ROOT / "manifests").glob("*/*.*")}
+PICKS = "wanbatch_picks: 1\npicks: {adrift: 2}\ntakes: {adrift: 4, 'bell[ratio=16:9,weather=fog]': 2}\n"
+SETTINGS = [
+    "defaults.resolution=1080P", "vars.boat=a ${colour} raft", "scenes.adrift.seed=8", "scenes.adrift.takes=100",
+    "run.concurrency=3", "profiles.draft.ratio=1:1", "name=x", "scenes.leaving.shots.0.seconds=3",
+]  # fmt: skip
 NASTY = [
     "*a", "&a ", "<<: *a", "!!python/object:os.system ", "!x ", "\t", "\0", "\x1b[2J", "\u202e", "\ufeff", "'", '"',
     ": ", " #", "- ", "[", "]", "{", "}", "? ", "|", ">", "%YAML 9.9", "---\n", "...\n", "~", "null", ".nan", "1e999",
     "-", "9" * 400, "0x1F", "\\ud800", "\\x00", "[" * 200, "{a: " * 50, "&a [*a, *a]", "../../etc/passwd", "CON", "🎬",
+    "${", "${boat}", "$${", "${env:HOME}", "${env:KEY}", "${boat", "vars:\n  boat: ${boat}${boat}${boat}\n", "matrix: ",
+    "include: '*'\n", "include: harbour/night.yaml\n", "  - include: '**/*'\n", "prompt_file: x\n",
+    "takes: 100\n", "a[b=c]", "exclude: [{}]", "[1, '1', true]",
     "第", "\r", "\r\n", "\x85", "\u2028", "true", "yes", "a" * 6000, "16:9", "duration: 99", "scenes:", "  - id: x\n",
 ]  # fmt: skip
 REPLIES = [
@@ -63,11 +75,44 @@ def mangled(text: str, chance: random.Random, nasty: list[str]) -> str:
     return text
 
 
+class Memory:
+    """Files that are nowhere, some of them spoiled."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.main = mangled(chance.choice(MANIFESTS), chance, NASTY)
+        self.files = {Path("film.yaml"): self.main}
+        for path, text in {**BESIDE, Path("film.picks.yaml"): PICKS}.items():
+            self.files[path] = mangled(text, chance, NASTY) if chance.random() < 0.3 else text
+
+    def read(self, path: Path, max_bytes: int) -> bytes:
+        """Return a file's contents. Raises OSError."""
+        if path not in self.files:
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return self.files[path].encode("utf-8", "surrogatepass")[: max_bytes + 1]
+
+    def glob(self, folder: Path, pattern: str) -> list[Path]:
+        """Return the files that a pattern names."""
+        return sorted(path for path in self.files if fnmatch(str(path), str(folder / pattern)))
+
+    def identity(self, path: Path) -> str:
+        """Return the path."""
+        return str(path)
+
+
 def hostile_manifest(chance: random.Random) -> None:
     """Check one hostile manifest and print its problems. Raises what a user must never see."""
-    text = mangled(chance.choice(MANIFESTS), chance, NASTY)
+    files = Memory(chance)
+    known = [one for one in SETTINGS if one.split(".")[0] != "scenes" or f"id: {one.split('.')[1]}" in files.main]
+    settings = tuple(mangled(one, chance, NASTY) for one in chance.sample(known, chance.choice([0, 0, 0, 1, 2])))
+    reading = Reading("draft" if "draft" in files.main and chance.random() < 0.3 else None, settings)
     started = time.perf_counter()
-    _, problems = check(parse("film.yaml", text))
+    try:
+        problems = load(Path("film.yaml"), reading, environ={"HOME": "/home/x"}, files=files).warnings
+    except ManifestInvalid as error:
+        problems = error.problems
+    except WanbatchError as error:
+        printable(f"{error.message} {error.hint}").encode()
+        return
     for problem in problems:
         show(problem).encode()
     took = time.perf_counter() - started

@@ -167,7 +167,8 @@ def test_the_readmes_unattended_run_and_doctor_work_as_printed(tmp_path, url):
 
 
 def test_every_command_of_the_readme_is_in_a_part_that_is_run():
-    run = [line for title in ("Use it", "The money", "Unattended") for line in commands(section(title))]
+    parts = ("Use it", "The language", "The money", "Unattended")
+    run = [line for title in parts for line in commands(section(title))]
     assert sorted(run) == sorted(commands(README))
 
 
@@ -209,8 +210,25 @@ def test_the_readmes_import_works_as_printed(tmp_path):
     assert "valid, 2 scenes" in printed
 
 
-def test_the_readmes_manifest_is_valid(tmp_path):
-    (text,) = re.findall(r"```yaml\n(.+?)```", README, re.DOTALL)
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.+?)```", README, re.DOTALL))
+def test_the_readmes_manifests_are_valid(tmp_path, text):
     (tmp_path / "film.yaml").write_text(text)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "one.yaml").write_text("wanbatch: 1\nscenes: [{id: one, prompt: 'A map. ${look}'}]\n")
     code, printed = typed("wanbatch validate film.yaml", tmp_path, b"")
     assert code == 0, printed
+
+
+def test_the_readmes_words_about_the_language_are_what_is_printed(tmp_path):
+    for command in commands(section("The language")):
+        code, printed = typed(command, ROOT, b"")
+        assert code == 0, f"{command}: {printed}"
+    shown = "\n".join(
+        line[4:] for line in re.findall(r"^    film\.yaml:.+(?:\n      .+)+", README, re.MULTILINE)[0].splitlines()
+    )
+    first = re.findall(r"```yaml\n(.+?)```", README, re.DOTALL)[0]
+    lines = first.replace("  - id: alley\n", "  - id: alley\n    ratio: 16:10\n")
+    (tmp_path / "film.yaml").write_text(lines)
+    code, printed = typed("wanbatch validate film.yaml", tmp_path, b"")
+    assert code == 5
+    assert shown in printed.replace("\r\n", "\n")

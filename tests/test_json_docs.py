@@ -88,6 +88,21 @@ def test_status(film, capsys):
     assert job == set(found["jobs"][0])
 
 
+def test_pick(film, capsys):
+    found = shown(capsys, "pick", str(film), "alley", "1")
+    top, scene, take = tables("`wanbatch pick --json`")
+    assert top == set(found)
+    assert scene == set(found["scenes"][0])
+    assert take == set(found["scenes"][0]["takes"][0])
+
+
+def test_reroll(film, capsys):
+    found = shown(capsys, "reroll", str(film), "alley")
+    assert tables("`wanbatch reroll --json`") == [set(found)]
+    section = PAGE.split("## `wanbatch reroll --json`")[1]
+    assert all(f"`{name}`" in section for name in found["scenes"][0])
+
+
 def test_spend(in_tmp, monkeypatch, capsys):
     monkeypatch.setenv("WANBATCH_STATE", str(in_tmp))
     found = shown(capsys, "spend")
@@ -111,3 +126,12 @@ def test_doctor():
     assert row == set(found["findings"][0])
     section = PAGE.split("## `wanbatch doctor --json`")[1]
     assert all(f"`{word}`" in section for word in (doctor_.OK, doctor_.WARN, doctor_.FAIL))
+
+
+def test_every_field_of_a_validation_is_told(in_tmp, capsys):
+    (in_tmp / "film.yaml").write_text("wanbatch: 1\nscenes: [{id: a, prompt: x, duration: 5, resolution: 720p}]\n")
+    guarded(["validate", "film.yaml", "--output-format", "json"])
+    found = json.loads(capsys.readouterr().out)
+    (manifest,) = found["manifests"]
+    told = tables("`wanbatch validate --output-format json`")
+    assert told == [set(found), set(manifest), set(manifest["problems"][0])]

@@ -31,17 +31,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_holds_schemas_catalogue_starter_and_clip(wheel):
+def test_the_wheel_holds_the_package_with_all_its_data_the_schemas_and_nothing_else(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {
-        "wanbatch/schemas/config.schema.json",
-        "wanbatch/schemas/manifest.schema.json",
-        "wanbatch/schemas/wan2.7-t2v.request.schema.json",
-        "wanbatch/service/catalog.toml",
-        "wanbatch/manifest/starter.yaml",
-        "wanbatch/simulator/clip.mp4",
-        "wanbatch/py.typed",
-    } <= names
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "wanbatch").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    schemas = {f"wanbatch/schemas/{path.name}" for path in (ROOT / "schemas").glob("*.json")}
+    assert {"wanbatch/service/catalog.toml", "wanbatch/manifest/diagnostics.toml", "wanbatch/py.typed"} <= package
+    assert {name for name in names if ".dist-info/" not in name} == package | schemas
     assert not [name for name in names if name.startswith(("tests/", "out/")) or name.endswith(".pyc")]
 
 
@@ -54,6 +53,7 @@ def test_the_wheel_runs_in_a_bare_environment(wheel, tmp_path):
     do(wanbatch, "init", cwd=tmp_path)
     assert "valid, 2 scenes" in do(wanbatch, "validate", "manifest.yaml", cwd=tmp_path)
     assert '"$id"' in do(wanbatch, "schema", "--request", "wan2.7-t2v", cwd=tmp_path)
+    assert "wrote manifest.schema.json" in do(wanbatch, "schema", "--install", "manifest.yaml", cwd=tmp_path)
     printed = do(wanbatch, "run", "manifest.yaml", "--simulate", "--yes", cwd=tmp_path)
     videos = [Path(line) for line in printed.splitlines()]
     assert sorted(video.name for video in videos) == ["harbour.mp4", "lighthouse.mp4"]

@@ -378,7 +378,7 @@ class Engine:
     async def _look_for_orphans(self, models: Sequence[str]) -> None:
         """Compare the task list with the journal, and report what was found. A bug is reported too."""
         try:
-            elsewhere = self._work.elsewhere
+            elsewhere = self._work.elsewhere()
             accounts = {lane.name: self._services[lane.name] for lane in self.board.lanes}
             found = await look_for_orphans(models, self.board, accounts, self._clock, self._limits, elsewhere)
             self._seen.put_nowait(replace(found, copied=self._work.copied))

@@ -60,7 +60,12 @@ class Time(Protocol):
 
 
 async def search(
-    job: Job, board: Board, service: Service, clock: Time, limits: Limits, elsewhere: frozenset[str] = frozenset()
+    job: Job,
+    board: Board,
+    service: Service,
+    clock: Time,
+    limits: Limits,
+    elsewhere: Callable[[], frozenset[str]] = frozenset,
 ) -> saw.Searched | saw.ReadFailed:
     """Read the task list twice, and look at each task that may be the job's; none that is claimed `elsewhere`."""
     assert isinstance(job.state, InDoubt)
@@ -72,7 +77,8 @@ async def search(
         if isinstance(listing, saw.ReadFailed):
             return listing
         offset = service.clock_offset_s or 0.0
-        free = [row for row in listing.rows if row.task_id not in elsewhere]
+        taken = elsewhere()
+        free = [row for row in listing.rows if row.task_id not in taken]
         readings.append([row for row in free if may_be(doubt, row, board.claimed, offset)])
     agreed = {row.task_id for row in readings[0]} == {row.task_id for row in readings[1]}
     views = []

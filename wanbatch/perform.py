@@ -39,8 +39,8 @@ class Work:
     """Whether to compare the account's task list with the journal before anything is submitted."""
     copied: bool = False
     """Whether the journal's file was copied or restored since its last line was written."""
-    elsewhere: frozenset[str] = frozenset()
-    """Tasks that the journals of other manifests have."""
+    elsewhere: Callable[[], frozenset[str]] = frozenset
+    """Tasks that the journals of other manifests and profiles have by now: they may be running too."""
     doubts_only: bool = False
     """Whether only what is in doubt is looked at: nothing is submitted, polled or downloaded."""
     collect: bool = True

@@ -75,11 +75,12 @@ def work_of(
     keep: bool,
 ) -> Work:
     """Return what the engine is to do for a plan."""
+    names = shelf.names_of(wanted)
 
     def target(job: Job) -> download.Target:
         request = wanted[job.key].request if job.key in wanted else None
         final = shelf.final_path(job.stem)
-        named = shelf.has_the_name(board, job, wanted, keep=keep)
+        named = shelf.has_the_name(board, job, wanted, names, keep=keep)
         path = final if named else shelf.superseded_path(job.stem, job.key.digest)
         owner = board.owner(path, job.key.scene, job.key.take)
         replaces = None

@@ -5,10 +5,13 @@ import shutil
 
 import pytest
 from cli.stage import QUICK, Rules, kinds, requests, run, service, start, wait_until
-from support import write_manifest
+from support import NOW, manifest_text, planned, write_manifest
 
 from wanbatch.cli.door import guarded
-from wanbatch.jobs.journal import Journal
+from wanbatch.jobs import state as s
+from wanbatch.jobs.again import current
+from wanbatch.jobs.journal import Journal, read
+from wanbatch.manifest.check import load
 from wanbatch.run import COPIED_MARK, was_copied
 
 FOLDER, JOURNAL = "out/film", "out/film/journal.jsonl"
@@ -99,6 +102,28 @@ def test_a_scene_that_has_its_video_adopts_nothing_and_a_task_has_one_scene(in_t
     assert "wanbatch: the manifest has no scene cellar\n  it has: alley, roof\n" in said
     assert "a task id is letters, digits and hyphens" in said
     assert (in_tmp / JOURNAL).read_bytes() == before
+
+
+def test_a_task_is_given_to_the_seed_that_is_wanted_after_a_video_was_withheld(in_tmp):
+    path = in_tmp / "film.yaml"
+    text = manifest_text("alley").replace("wanbatch: 1", "wanbatch: 1\nrun: {retries: {moderation: 1}}")
+    path.write_text(text, "utf-8")
+    one = load(path).wanted[0]
+    withheld = [
+        s.SubmitIntended(),
+        s.SubmitAccepted("t-1"),
+        s.TaskFailed("DataInspectionFailed", "Output data may contain it"),
+    ]
+    (in_tmp / FOLDER).mkdir(parents=True)
+    with Journal.open(in_tmp / JOURNAL, NOW) as journal:
+        for event in (planned(one), *withheld):
+            journal.record(one.key, event, NOW)
+        (now,) = current((one,), journal.board, 1)
+    assert now.key != one.key
+    assert guarded(["adopt", str(path), "t-2", "--as", "alley"]) == 0
+    jobs = read(in_tmp / JOURNAL).jobs
+    assert isinstance(jobs[one.key].state, s.Failed)
+    assert jobs[now.key].task_id == "t-2"
 
 
 @pytest.fixture

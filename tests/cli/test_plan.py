@@ -46,7 +46,7 @@ def test_a_plan_as_json_is_a_contract(nobody_to_ask, in_tmp, capsys):
     assert said["takes_s"] is None
     assert list(said["entries"][0]) == [
         "scene", "take", "job", "action", "reason", "changes", "seconds", "cost", "task_id", "path",
-        "expires_at",
+        "expires_at", "picked",
     ]  # fmt: skip
     assert list(said["entries"][0]["cost"]) == ["amount", "currency", "as_of"]
 
@@ -168,3 +168,17 @@ def test_of_several_prices_the_dearest_counts_and_one_that_is_not_known_makes_th
     assert dearest([cheap, dear]) == dear
     assert dearest([cheap, None]) is None
     assert dearest([cheap, foreign]) is None
+
+
+def test_a_plan_says_that_there_are_warnings_and_where_they_are_told(in_tmp, capsys):
+    path = write_manifest(in_tmp, "alley", prompt_extend="true")
+    assert guarded(["plan", str(path), "--set", "defaults.ratio=9:16"]) == 0
+    assert "2 warnings (W401, W402): wanbatch validate " in capsys.readouterr().err
+    assert (
+        guarded(["plan", str(path), "--set", "defaults.prompt_extend=false", "--set", f"defaults.model={DATED}"]) == 0
+    )
+    assert "warning" not in capsys.readouterr().err
+
+
+DATED = "wan2.7-t2v-2026-06-12"
+"""A model that moves no more, so that nothing is to be warned of."""

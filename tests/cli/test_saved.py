@@ -35,10 +35,10 @@ def holds(kept, price=None):
     choice = kept.choice
     manifest = common.manifest_of(choice.manifest)
     wanted = common.wanted_of(manifest, choice.selection)
-    path = common.journal_path(choice.folder)
+    path = common.journal_path(choice.out)
     priced = (lambda _request: price) if price else common.price_list(choice.base_url)
-    planned = common.plan_for(manifest, wanted, journal.read(path), choice.folder, priced, NOW + 100)
-    saved.still_holds(kept, choice.manifest.read_bytes(), saved.position(path), planned)
+    planned = common.plan_for(manifest, wanted, journal.read(path), choice.out, priced, NOW + 100)
+    saved.still_holds(kept, manifest, saved.position(path), planned)
 
 
 def refusal(kept, price=None):
@@ -56,8 +56,8 @@ def test_a_saved_plan_is_a_contract(film, capsys):
     save(film, "--select", "alley", "--region", "cn-beijing")
     written = json.loads((film.parent / "plan.json").read_text("utf-8"))
     assert list(written) == [
-        "wanbatch_plan", "tool", "at", "manifest", "folder", "select", "accounts", "region", "base_url", "journal",
-        "summary", "submit", "entries",
+        "wanbatch_plan", "tool", "at", "manifest", "profile", "set", "folder", "select", "accounts", "region",
+        "base_url", "journal", "summary", "submit", "entries",
     ]  # fmt: skip
     assert written["wanbatch_plan"] == 1
     assert list(written["manifest"]) == ["path", "sha256"]

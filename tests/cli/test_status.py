@@ -86,7 +86,7 @@ def test_status_as_json_is_a_contract(in_tmp, capsys):
     assert list(said) == ["format", "folder", "summary", "jobs"]
     assert list(said["jobs"][0]) == [
         "job", "scene", "take", "state", "since", "task_id", "request_id", "submitted_at", "expires_at",
-        "path", "known",
+        "path", "known", "picked",
     ]  # fmt: skip
 
 

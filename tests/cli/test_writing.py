@@ -101,7 +101,8 @@ def test_import_of_a_missing_file_does_not_speak_of_manifests(in_tmp, capsys):
     assert guarded(["import", "none.txt"]) == 2
     said = capsys.readouterr().err
     assert said == (
-        "wanbatch: cannot read none.txt: No such file or directory\n  name a text file with one prompt a line\n"
+        "wanbatch: cannot read none.txt: No such file or directory\n"
+        "  name a text file with one prompt a line, or a .csv, .tsv, .jsonl, .md or .sh file\n"
     )
 
 
@@ -118,7 +119,7 @@ def test_validate_goes_through_all_files_and_shows_all_problems(in_tmp, capsys):
     )
     assert guarded(["validate", "bad.yaml", "none.yaml", str(good)]) == 5
     said = capsys.readouterr()
-    assert said.out == f"{good}: valid, 2 scenes, 10 s of video\n"
+    assert said.out == f"{good}: valid, 2 scenes, 10 s of video, 1 warning\n"
     assert len([line for line in said.err.splitlines() if line.startswith("bad.yaml:")]) >= 4
     assert "wanbatch: cannot read none.yaml: No such file or directory\n" in said.err
 

@@ -231,11 +231,17 @@ class Town:
                 sums[row.standing.state] += row.standing.amount
         return sums
 
-    def settle(self) -> None:
-        """What the ledger says against what the service bills: to the cent, where nothing is in doubt."""
+    def settle(self, *, recounted: bool) -> None:
+        """What the ledger says against what the service bills: to the cent, where nothing is in doubt.
+
+        `recounted`: a journal that was put back has forgotten an attempt that never left. The task found again is then
+        counted under another number, and stays in the ledger under both: too much, never too little.
+        """
         kept, billed = self.ledger(), self.bill()
         assert kept[State.OPEN] == 0, "who has ended in good order has nothing with the service"
         assert self.bill("bill_at_most") <= kept[State.BILLED] + kept[State.DOUBT]
+        if recounted:
+            return
         assert kept[State.BILLED] <= billed
         if kept[State.DOUBT] == 0:
             event("equal to the cent")
@@ -284,6 +290,7 @@ def test_whatever_happens_no_more_is_billed_than_the_caps_allow_and_the_ledger_k
         assert town.clock.now() - noon() < 11 * 3600, "it is still the same day"
         for film in films:
             town.look(film, set())
-        town.settle()
+        lives = [life for _, *pair in histories for life in pair]
+        town.settle(recounted=any("unsent" in a.fates and b.loss == "put back" for a in lives for b in lives))
         if not any(life.loss != "none" for _, *lives in histories for life in lives):
             assert all(most <= AT_ONCE for most in town.world.stats()["max_open"].values())

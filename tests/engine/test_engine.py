@@ -59,7 +59,7 @@ class Stage:
         self.shelf = Shelf()
         self.told: list[tuple[str, Event]] = []
         self.engine: Engine | None = None
-        self.elsewhere: frozenset[str] = frozenset()
+        self.elsewhere = frozenset
         self.copied = False
         self.warned: list[str] = []
         self.lanes = [Lane()]
@@ -761,7 +761,8 @@ def test_a_task_that_another_manifests_journal_has_is_no_orphan_and_never_adopte
     one = wanted("mine", prompt="the same")
     stage.run([one])
     assert stage.engine.withheld, "as far as this journal knows, the task may be its own"
-    stage.elsewhere = frozenset(read(other.path).claimed)
+    claimed = frozenset(read(other.path).claimed)
+    stage.elsewhere = lambda: claimed
     stage.run([one])
     assert not stage.engine.withheld
     assert isinstance(stage.state(one), Held), "its POST made no task, and the other's is not taken for it"

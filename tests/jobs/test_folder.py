@@ -69,6 +69,14 @@ def test_videos_are_found_with_their_sizes_and_other_files_are_not(folder):
     assert videos_on_disk(folder / "plain") == {}
 
 
+def test_a_record_without_its_video_counts_for_it_takes_the_name(folder):
+    put(folder, ASIDE, None, b"12345", marked=False)
+    (folder / FINAL).rename(folder / "elsewhere.mp4")
+    (folder / ASIDE).rename(folder / ASIDE.replace(".mp4", ".json"))
+    record = FINAL.replace(".mp4", ".json")
+    assert videos_on_disk(folder) == {record: (folder / record).stat().st_size}
+
+
 def test_a_name_that_leads_nowhere_hides_no_other_video(folder):
     for name in ("a", "zz"):
         (folder / f"videos/{name}.mp4").symlink_to(folder / "nowhere")

@@ -3,11 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from support import NOW, board_with, planned, wanted
+from support import NOW, board_with, planned, scene, wanted
 
 from wanbatch.jobs import state as s
 from wanbatch.jobs.board import Board
 from wanbatch.jobs.plan import Cost, Entry, Kind, Plan, about, money, plan, sentence, takes_s, tell, typical_s
+from wanbatch.manifest import expand
 
 A, B = wanted(), wanted(prompt="another", resolution="1080P")
 FINAL = "videos/alley.mp4"
@@ -112,6 +113,51 @@ def test_a_scene_that_is_again_as_it_was_gets_its_video_back():
     assert entry(aside, files=[ASIDE]).kind is Kind.RESTORE
     unnoted = entry((A, DONE), files=[ASIDE])
     assert (unnoted.kind, unnoted.reason) == (Kind.RESTORE, f"made before; from {ASIDE}")
+
+
+TAKE = expand.wanted(expand.takes(scene("alley", takes=2))[1])
+SCENE = wanted("alley.t2")
+THERE, RECORD = "videos/alley.t2.mp4", "videos/alley.t2.json"
+
+
+def saved_as(path: str) -> list[s.Event]:
+    return made_by("t9", s.VideoSaved(path, 9, "ab"))
+
+
+@pytest.mark.parametrize(("was", "wants", "whose"), [(SCENE, TAKE, "scene alley.t2"), (TAKE, SCENE, "take 2 of alley")])
+def test_a_name_that_another_scenes_video_has_is_told_as_that_until_its_record_is_away_too(was, wants, whose):
+    found = entry((was, saved_as(THERE)), wants=wants, files=[THERE])
+    assert found.kind is Kind.HELD
+    assert found.reason == f"{THERE} is the video of {whose}, which left the manifest: move it and its .json away"
+    found = entry((was, saved_as(THERE)), wants=wants, files=[RECORD])
+    assert found.kind is Kind.HELD
+    assert found.reason == f"{RECORD} is the record of {whose}, which left the manifest: move it to its video"
+    assert entry((was, saved_as(THERE)), wants=wants).kind is Kind.NEW
+
+
+def test_a_record_of_which_the_journal_knows_nothing_takes_the_name():
+    record = "videos/alley.json"
+    said = f"{record} exists, and the journal knows nothing of it: move it away"
+    for history in ([], [s.SubmitIntended(), s.SubmitRefused("x", "y", NOW)]):
+        found = entry((A, history), files=[record])
+        assert (found.kind, found.reason) == (Kind.HELD, said)
+    assert entry((B, [s.SubmitIntended(), s.SubmitRefused("x", "y")]), files=[record]).reason == said
+
+
+RESUBMITTED = [*DONE, s.VideoMissing(), s.HeldForReview("gone"), s.ResubmitApproved("me")]
+
+
+@pytest.mark.parametrize(
+    ("history", "kind"),
+    [(RESUBMITTED, Kind.NEW), ([*RESUBMITTED, s.SubmitIntended(), s.SubmitRefused("x", "y", NOW)], Kind.NEW),
+     ([*DONE, s.VideoMoved(ASIDE)], Kind.RESTORE)],
+    ids=["once more", "refused then", "aside"],
+)  # fmt: skip
+def test_a_record_that_a_video_of_the_same_scene_left_takes_no_name(history, kind):
+    assert entry((A, history), files=["videos/alley.json", ASIDE][: 2 if kind is Kind.RESTORE else 1]).kind is kind
+    assert entry((A, history), wants=B, files=["videos/alley.json"]).kind is (
+        Kind.STALE if kind is Kind.RESTORE else Kind.NEW
+    )
 
 
 def test_a_video_is_not_restored_over_a_file_that_is_not_ours():

@@ -179,3 +179,31 @@ def test_to_the_very_end_of_what_the_list_shows_its_absence_counts():
     assert ask([], now=NOW + TOO_OLD_S, on_absent="resubmit") == SubmitDisproved(
         "no task of the account matches", NOW + TOO_OLD_S
     )
+
+
+ASKED = {"resolution": "1080P", "ratio": "16:9", "duration": 5}
+
+
+@pytest.mark.parametrize(
+    ("usage", "taken"),
+    [
+        ({"SR": 1080, "ratio": "16:9", "output_video_duration": 5.0}, True),
+        ({}, True),
+        ({"SR": "1080", "ratio": 1.78, "output_video_duration": "5"}, True),
+        ({"SR": 720}, False),
+        ({"ratio": "9:16"}, False),
+        ({"output_video_duration": 10}, False),
+    ],
+)
+def test_a_task_of_the_prompt_that_made_another_picture_is_for_a_person(usage, taken):
+    """A profile of the same manifest has the same prompts: its task is nobody's proof, and no absence either."""
+    of = Doubt(InDoubt(1, NOW), MODEL, text_hash(PROMPT), WINDOW, outline=ASKED)
+    made = TaskView("t1", "SUCCEEDED", orig_prompt=PROMPT, usage=usage)
+    found = ask([row()], [made], of=of, on_absent="resubmit")
+    assert isinstance(found, TaskAdopted if taken else HeldForReview)
+    both = ask([row(), row("t2")], [made, TaskView("t2", "SUCCEEDED", orig_prompt=PROMPT, usage={"SR": 1080})], of=of)
+    assert both == (
+        HeldForReview("several tasks of the account match: t1, t2")
+        if taken
+        else TaskAdopted("t2", "time, model and prompt")
+    )

@@ -2,13 +2,21 @@
 
 import json
 
-from support import NOW, board_with, wanted
+import pytest
+from support import NOW, board_with, scene, wanted
 
 from wanbatch import __version__
 from wanbatch.jobs import shelf
 from wanbatch.jobs import state as s
+from wanbatch.manifest import expand
 
 MADE = [s.SubmitIntended(), s.SubmitAccepted("t1", "r1"), s.TaskSucceeded(NOW + 9, {"duration": 5}, {"end_time": "x"})]
+
+
+def has_the_name(board, job, *asked_for, keep=False):
+    """Whether a job's video gets its name, where some jobs are asked for."""
+    keys = {one.key for one in asked_for}
+    return shelf.has_the_name(board, job, keys, shelf.names_of(keys), keep=keep)
 
 
 def test_a_superseded_name_is_never_one_that_is_taken():
@@ -32,10 +40,28 @@ def test_a_video_gets_its_scenes_name_unless_a_newer_request_is_wanted_by_now():
     old, new, other = wanted(), wanted(prompt="another"), wanted("other")
     board = board_with((old, MADE), (new, []), (other, []))
     job = board.jobs[old.key]
-    assert shelf.has_the_name(board, job, {old.key: 1}, keep=False)
-    assert shelf.has_the_name(board, job, {new.key: 1}, keep=True)
-    assert shelf.has_the_name(board, job, {other.key: 1}, keep=False), "its scene left the manifest"
-    assert not shelf.has_the_name(board, job, {new.key: 1}, keep=False)
+    assert has_the_name(board, job, old)
+    assert has_the_name(board, job, new, keep=True)
+    assert has_the_name(board, job, other), "its scene left the manifest"
+    assert not has_the_name(board, job, new)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("id", ["alley.t2", "Alley.T2"])
+def test_a_video_does_not_get_a_name_that_is_another_scenes_by_now(id, keep):
+    """`alley.t2` was a scene, and is the second take of `alley`."""
+    was = wanted(id)
+    first, second = (expand.wanted(take) for take in expand.takes(scene("alley", takes=2)))
+    board = board_with((was, MADE))
+    assert not has_the_name(board, board.jobs[was.key], first, second, keep=keep)
+    assert has_the_name(board, board.jobs[was.key], first, keep=keep), "nobody else has it"
+
+
+def test_a_take_that_is_wanted_no_more_has_not_the_name_of_a_scene_that_is():
+    second = expand.wanted(expand.takes(scene("alley", takes=2))[1])
+    board = board_with((second, MADE))
+    assert not has_the_name(board, board.jobs[second.key], wanted("alley"), wanted("alley.t2"))
+    assert has_the_name(board, board.jobs[second.key], wanted("alley"), wanted("alley.t3"))
 
 
 def test_a_sidecar_tells_how_a_video_came_to_be_and_whose_it_is():

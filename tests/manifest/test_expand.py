@@ -1,6 +1,7 @@
 """From manifest data to requests: defaults, seeds that never change, the body of the documented example."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -182,3 +183,31 @@ def test_scenes_are_spread_over_several_models_by_their_ids_alone():
     assert all(two[name] == spread[name] for name in ids if spread[name] != MODELS[2]), "only the third's share moves"
     own = expand.scene({"id": "a", "model": MODELS[1], **data}, {"models": MODELS[:1]})
     assert own.model == MODELS[1]
+
+
+# --- takes, style ---
+
+
+def test_takes_have_the_stated_seed_and_the_numbers_after_it():
+    assert [take.seed for take in expand.takes(scene(seed=7, takes=3))] == [7, 8, 9]
+    assert [take.seed for take in expand.takes(scene(seed=2**31 - 1, takes=2))] == [2**31 - 1, 0]
+
+
+def test_takes_without_a_stated_seed_have_one_each_that_more_takes_do_not_change():
+    one, three = expand.takes(scene()), expand.takes(scene(takes=3))
+    assert three[:1] == tuple(replace(take, scene=three[0].scene) for take in one)
+    assert len({take.seed for take in three}) == 3
+    assert [expand.wanted(take).key.stem for take in three] == ["alley", "alley.t2", "alley.t3"]
+
+
+def test_a_style_goes_around_the_prompt_and_each_part_is_replaced_by_itself():
+    defaults = {"style": {"prefix": "Ink. ", "suffix": "\nOn film."}}
+    data = {"id": "a", "prompt": "A cat.", "duration": 5, "resolution": "720P"}
+    plain = expand.scene(data, defaults)
+    assert expand.request(expand.takes(plain)[0]).prompt == "Ink. A cat. On film."
+    own = expand.scene({**data, "style": {"suffix": ""}}, defaults)
+    assert expand.request(expand.takes(own)[0]).prompt == "Ink. A cat."
+    shots = {"id": "a", "resolution": "720P", "intro": "Dark.", "shots": [{"seconds": 2, "prompt": "A cat."}]}
+    assert expand.request(expand.takes(expand.scene(shots, defaults))[0]).prompt == (
+        "Ink. Dark. Shot 1 [0–2 seconds]: A cat. On film."
+    )

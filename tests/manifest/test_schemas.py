@@ -30,7 +30,10 @@ WITHOUT_DEFAULT = {
     "/properties/run/properties/budget/properties/per_day": "no cap",
     "/properties/run/properties/accounts": "the account of the environment",
     "/properties/run/properties/retries": "its fields have their own",
+    "/properties/vars": "no variable",
+    "/properties/profiles": "no profile",
     "/properties/defaults": "its fields have their own",
+    "/properties/defaults/properties/style": "nothing around the prompt",
     "/properties/defaults/properties/models": "one model",
     "/properties/defaults/properties/resolution": "must be said: it decides the price",
     "/properties/defaults/properties/duration": "must be said with a prompt",
@@ -48,6 +51,13 @@ WITHOUT_DEFAULT = {
     f"{SCENE}/properties/resolution": "must be said: it decides the price",
     f"{SCENE}/properties/seed": "derived from the scene's id",
     f"{SCENE}/properties/shots/items/properties/framing": "left to the shot's text",
+    f"{SCENE}/properties/id": "only an include has none",
+    f"{SCENE}/properties/include": "a scene of its own",
+    f"{SCENE}/properties/prompt_file": "this, prompt or shots",
+    f"{SCENE}/properties/style": "that of the defaults",
+    f"{SCENE}/properties/style/properties/prefix": "nothing",
+    f"{SCENE}/properties/style/properties/suffix": "nothing",
+    f"{SCENE}/properties/matrix": "one video",
 }
 """Optional fields that have no default, and what holds instead."""
 
@@ -163,7 +173,8 @@ def test_every_field_explains_itself_with_description_and_examples(at: str, fiel
 def test_a_field_has_a_default_exactly_when_leaving_it_out_means_that_value(
     at: str, field: Any, optional: bool
 ) -> None:
-    assert ("default" in field) == (optional and at not in WITHOUT_DEFAULT)
+    of_a_matrix = at.startswith(f"{SCENE}/properties/matrix/")
+    assert ("default" in field) == (optional and at not in WITHOUT_DEFAULT and not of_a_matrix)
 
 
 def test_the_list_of_fields_without_default_names_only_fields_that_exist() -> None:
@@ -199,9 +210,11 @@ def test_the_defaults_accept_exactly_what_a_scene_accepts() -> None:
 
 @pytest.mark.parametrize("content", [MANIFEST, REQUEST], ids=["manifest", "request"])
 def test_no_mapping_accepts_a_field_that_nobody_described(content: Any) -> None:
-    mappings = [field for _, field, _ in [("", content, False), *walk(content)] if "properties" in field]
+    mappings = [field for _, field, _ in [("", content, False), *walk(content)] if "object" in field.get("type", ())]
     assert len(mappings) >= 3
-    assert all(mapping["additionalProperties"] is False for mapping in mappings)
+    for mapping in mappings:
+        others = mapping["additionalProperties"]
+        assert others is False or (others["description"] and others["examples"])
 
 
 def test_the_manifest_offers_exactly_what_the_request_allows() -> None:
@@ -235,6 +248,8 @@ def test_every_manifest_of_ours_tells_editors_where_its_schema_is(file: Path) ->
 def test_every_scene_of_ours_lasts_2_to_15_whole_seconds_and_states_its_price(file: Path) -> None:
     manifest = load(file.read_text(encoding="utf-8"))
     for scene in manifest["scenes"]:
+        if "include" in scene:
+            continue
         merged = manifest["defaults"] | scene
         lasts = sum(shot["seconds"] for shot in scene["shots"]) if "shots" in scene else merged["duration"]
         assert lasts in range(2, 16), scene["id"]
@@ -261,7 +276,14 @@ def test_everything_yaml_uses_every_field_of_the_language() -> None:
     fields = {
         at for at in PLACES if not at.endswith(("/items", "/accounts", "/defaults/properties/models"))
     }  # accounts are the user's
+    fields = {at for at in fields if "/matrix/properties/" not in at or at.endswith(("/include", "/exclude"))}
     assert fields - set(used(everything, MANIFEST)) == set()
+
+
+def test_the_manifests_of_ours_use_every_field_that_needs_no_account() -> None:
+    every = {at for file in MANIFESTS for at in used(load(file.read_text(encoding="utf-8")), MANIFEST)}
+    left = {at for at in PLACES if "/matrix/properties/" not in at and not at.endswith("/items")} - every
+    assert left == {"/properties/run/properties/accounts"}
 
 
 @pytest.mark.parametrize(
@@ -291,6 +313,11 @@ def test_everything_yaml_uses_every_field_of_the_language() -> None:
         ("run/accounts", ["all"]),
         ("run/retries", {"moderation": 0, "service": 10}),
         ("x-anything", [None, {"a": 1}]),
+        ("vars", {"hero": "x", "_2": 5}),
+        ("profiles", {"draft-2": {"resolution": "720P", "style": {"suffix": ""}, "models": ["wan2.7-t2v"]}}),
+        ("scenes/0", {"include": "more/*.yaml"}),
+        ("scenes/0/takes", 100),
+        ("scenes/0/matrix", {"ratio": ["16:9"], "city": {"nyc": "New York"}, "exclude": [], "include": [{"city": 5}]}),
     ],
     ids=named,
 )
@@ -308,7 +335,25 @@ REFUSED = [
     ("scenes", {"alley": {}}, "scenes", "type"),
     ("scenes/0", "A skyline at dawn.", "scenes/0", "type"),
     ("scene", [], "", "additionalProperties"),
-    ("vars", {"hero": "x"}, "", "additionalProperties"),
+    ("vars", {"my-hero": "x"}, "vars", "pattern"),
+    ("vars", {"hero": 2.5}, "vars/hero", "type"),
+    ("profiles", {"a b": {}}, "profiles", "pattern"),
+    ("profiles", {"draft": {"prompt": "x"}}, "profiles/draft", "additionalProperties"),
+    ("name", "a@b", "name", "pattern"),
+    ("scenes/0/style", {"sufix": "x"}, "scenes/0/style", "additionalProperties"),
+    ("scenes/0/style", "x", "scenes/0/style", "type"),
+    ("scenes/0/takes", 0, "scenes/0/takes", "minimum"),
+    ("scenes/0/takes", 101, "scenes/0/takes", "maximum"),
+    ("scenes/0/matrix", {}, "scenes/0/matrix", "minProperties"),
+    ("scenes/0/matrix", {"city": "Paris"}, "scenes/0/matrix/city", "type"),
+    ("scenes/0/matrix", {"city": []}, "scenes/0/matrix/city", "minItems"),
+    ("scenes/0/matrix", {"ratio": ["16:10"]}, "scenes/0/matrix/ratio/0", "enum"),
+    ("scenes/0/matrix", {"ratio": {"wide": "16:9"}}, "scenes/0/matrix/ratio", "type"),
+    ("scenes/0/matrix", {"my city": ["x"]}, "scenes/0/matrix", "pattern"),
+    ("scenes/0/matrix", {"a": ["x"], "include": [{"ratio": 5}]}, "scenes/0/matrix/include/0/ratio", "enum"),
+    ("scenes/0/include", "x.yaml", "scenes/0", "maxProperties"),
+    ("scenes/0/prompt_file", "x.txt", "scenes/0", "false"),
+    ("scenes/1/prompt_file", "x.txt", "scenes/1", "false"),
     ("name", "", "name", "pattern"),
     ("name", "..", "name", "pattern"),
     ("name", ".hidden", "name", "pattern"),
@@ -386,7 +431,6 @@ REFUSED = [
     ("scenes/0/audio_url", "ftp://example.com/a.mp3", "scenes/0/audio_url", "pattern"),
     ("scenes/0/audio_url", None, "scenes/0/audio_url", "type"),
     ("scenes/0/model", "wan2.7-i2v", "scenes/0/model", "enum"),
-    ("scenes/0/takes", 3, "scenes/0", "additionalProperties"),
     ("scenes/0/shot_type", "multi", "scenes/0", "additionalProperties"),
     ("scenes/1/shots", [], "scenes/1/shots", "minItems"),
     ("scenes/1/shots", "A street.", "scenes/1/shots", "type"),

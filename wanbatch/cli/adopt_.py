@@ -13,6 +13,7 @@ from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs.board import Board
 from wanbatch.jobs.journal import Journal
 from wanbatch.jobs.state import Canceled, Event, Failed, Held, InDoubt, Planned, Ready, TaskAdopted
+from wanbatch.manifest.assemble import Reading
 from wanbatch.manifest.model import JobKey, Wanted
 from wanbatch.service.accounts import chosen, read_config
 from wanbatch.service.wire import TASK_ID
@@ -26,8 +27,9 @@ OPEN_TO_ADOPTION = (Ready, InDoubt, Held, Failed, Canceled)
 @click.argument("task_id", metavar="TASK_ID")
 @click.option("--as", "scene", metavar="SCENE", required=True, help="The scene that the task was made for.")
 @click.option("--account", metavar="NAME", help="Whose task it is.  [default: the environment's account]")
+@common.reading_options
 @common.out_option
-def command(manifest: Path, task_id: str, scene: str, account: str | None, out: Path | None) -> None:
+def command(manifest: Path, task_id: str, scene: str, account: str | None, reading: Reading, out: Path | None) -> None:
     """Give the task TASK_ID of the account to a scene of MANIFEST, which is then not submitted but collected.
 
     For tasks that the journal does not know, since it was deleted or put back from a backup. Sends nothing itself;
@@ -35,14 +37,15 @@ def command(manifest: Path, task_id: str, scene: str, account: str | None, out: 
     """
     if not TASK_ID.match(task_id):
         raise click.BadParameter("a task id is letters, digits and hyphens", param_hint="TASK_ID")
-    checked = common.manifest_of(manifest)
-    one = wanted_named(checked.wanted, scene)
+    checked = common.manifest_of(manifest, reading)
+    wanted_named(checked.wanted, scene)  # before a journal is made
     lane = lane_of(account, checked.run.accounts)
     with Journal.open(common.journal_path(common.folder_of(checked, out)), time.time()) as journal:
+        one = wanted_named(common.manifest_now(checked, journal.board).wanted, scene)
         events = adoption(journal.board, one, task_id, lane)
         journal.record_all([(one.key, event) for event in events], time.time())
-    words: list[str | Path] = ["wanbatch", "run", manifest, *common.out_again(out)]
-    note(f"scene {one.key.stem} is task {task_id}; next: {common.typed(*words)}")
+    words = common.named_again(manifest, reading, out)
+    note(f"scene {one.key.stem} is task {task_id}; next: {common.typed('wanbatch', 'run', *words)}")
 
 
 def wanted_named(wanted: tuple[Wanted, ...], scene: str) -> Wanted:
@@ -50,7 +53,8 @@ def wanted_named(wanted: tuple[Wanted, ...], scene: str) -> Wanted:
 
     Raises WanbatchError for a name that the manifest does not have.
     """
-    found = next((one for one in wanted if one.key.stem == scene), None)
+    found = next((one for one in wanted if scene == one.key.stem), None)
+    found = found or next((one for one in wanted if scene == one.key.scene), None)  # its first take
     if found is None:
         names = ", ".join(one.key.stem for one in wanted[:10])
         raise WanbatchError(f"the manifest has no scene {scene}", exit_code=Exit.USAGE, hint=f"it has: {names}")

@@ -11,7 +11,10 @@ import click
 
 from wanbatch.cli import common
 from wanbatch.jobs.board import Board
+from wanbatch.manifest.assemble import Reading
+from wanbatch.manifest.check import AS_IT_IS
 from wanbatch.manifest.model import Manifest, Wanted
+from wanbatch.manifest.selection import asks_for_status
 from wanbatch.money.amount import Cap, amount, plain
 
 if TYPE_CHECKING:
@@ -96,6 +99,7 @@ class Options:
 
     verb: str
     manifest: Path
+    reading: Reading = AS_IT_IS
     out: Path | None = None
     selection: str | None = None
     shard: Shard | None = None
@@ -105,6 +109,7 @@ class Options:
     cheapest_first: bool = False
     simulate: bool = False
     yes: bool = False
+    locked: bool = False
     max_cost: tuple[Cap, ...] = ()
     concurrency: int | None = None
     poll_interval: float | None = None
@@ -151,11 +156,12 @@ class Options:
             "--submit-rate": self.submit_rate if spends else None,
             "--query-rate": self.query_rate,
         }
-        words: list[str | Path | None] = ["wanbatch", verb, self.manifest]
+        words: list[str | Path | None] = ["wanbatch", verb, self.manifest, *common.reading_words(self.reading)]
         for name, value in options.items():
             words += [name, str(value)] if value is not None else []
         words += repeated("--account", self.accounts)
         words += ["--cheapest-first"] if spends and self.cheapest_first else []
+        words += ["--locked"] if spends and self.locked else []
         caps = [f"{plain(cap.amount)} {cap.currency}" for cap in self.max_cost]
         words += repeated("--max-cost", caps if spends else ())
         words += repeated("--allow-download-host", self.allowed_hosts)
@@ -178,8 +184,7 @@ class Asked:
     folder: Path
     again: str
     plan: "Saved | None" = None
-    """The saved plan that was given in place of a manifest; `written` is its manifest, byte for byte."""
-    written: bytes = b""
+    """The saved plan that was given in place of a manifest."""
 
     def at(self, board: Board) -> "Asked":
         """Return what is asked for as things are on a board: a withheld video stands for its next seed."""
@@ -205,6 +210,8 @@ class Asked:
 
 
 FROM_A_PLAN = {
+    "--profile": "profile",
+    "--set": "settings",
     "--out": "out",
     "--select": "selection",
     "--shard": "shard",
@@ -222,12 +229,12 @@ def asked_of(options: Options) -> Asked:
     from wanbatch.cli import saved
 
     plan = saved.load(options.manifest) if saved.is_plan(options.manifest) else None
-    written = b""
     if plan is not None:
         options = by_plan(options, plan)
-        written = read(options.manifest)
-    checked = common.manifest_of(options.manifest)
-    wanted = common.wanted_of(checked, options.selection)
+    checked = common.manifest_of(options.manifest, options.reading)
+    wanted = common.wanted_of(checked, options.selection, dict)
+    if asks_for_status(options.selection):
+        wanted = checked.wanted  # which of them, the journal says: `statuses.settled`
     shard = options.shard
     return Asked(
         options=options,
@@ -236,14 +243,13 @@ def asked_of(options: Options) -> Asked:
         folder=common.folder_of(checked, options.out, simulated=options.simulate),
         again=options.typed(options.verb),
         plan=plan,
-        written=written,
     )
 
 
 def by_plan(options: Options, plan: "Saved") -> Options:
     """Return the command line that a saved plan stands for. Raises click.UsageError for one that chooses otherwise."""
     for flag, name in FROM_A_PLAN.items():
-        if getattr(options, name):
+        if getattr(options.reading if name in ("profile", "settings") else options, name):
             raise click.UsageError(f"a saved plan cannot be combined with {flag}: leave it out, or name the manifest")
     if not options.submits:
         raise click.UsageError("wait submits nothing, and so takes no saved plan: name the manifest")
@@ -251,20 +257,13 @@ def by_plan(options: Options, plan: "Saved") -> Options:
     return replace(
         options,
         manifest=choice.manifest,
-        out=choice.folder,
+        reading=replace(options.reading, profile=choice.profile, settings=choice.settings),
+        out=choice.out,
         selection=choice.selection,
         accounts=tuple(choice.accounts),
         region=choice.region,
         base_url=choice.base_url,
     )
-
-
-def read(path: Path) -> bytes:
-    """Return a manifest's bytes; none of one that cannot be read, which its own reader says better."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -284,10 +283,15 @@ SHARD = click.option(
     metavar="I/N",
     help="Only the I-th of N parts of the scenes, the same on every machine.",
 )
-WHAT = with_options(common.manifest_argument, common.out_option, common.select_option, SHARD)
+WHAT = with_options(common.manifest_argument, common.reading_options, common.out_option, common.select_option, SHARD)
 WHERE = with_options(common.base_url_option, common.region_option, common.account_option)
 SPENDING = with_options(
     click.option("-y", "--yes", is_flag=True, help="Submit without asking."),
+    click.option(
+        "--locked",
+        is_flag=True,
+        help="Refuse unless the manifest asks for just what its lock file says.",
+    ),
     click.option(
         "--max-cost",
         type=Money(),

@@ -24,6 +24,7 @@ from wanbatch.jobs.orphans import Withheld
 from wanbatch.jobs.plan import Entry, Kind, Plan, money, sentence
 from wanbatch.jobs.seen import Kind as Fault
 from wanbatch.manifest.model import JobKey
+from wanbatch.manifest.selection import of_nothing
 from wanbatch.run import codes
 from wanbatch.service.wire import kind_of
 from wanbatch.views.results import NAME, Ran, content, results
@@ -171,10 +172,10 @@ def closing(course: Course, after: Plan, saved: Sequence[str]) -> None:
     asked, planned = course.asked, course.planned
     done = len(after.of(Kind.DONE, Kind.KEPT))
     if course.drive is None and not planned.of(Kind.RESTORE):
-        note(
-            f"nothing to {WORK[asked.options.verb]}: {sentence(after).removeprefix('plan: ')}; "
-            f"videos are in {asked.folder}"
-        )
+        found = sentence(after).removeprefix("plan: ")
+        if asked.options.selection is not None and not after.entries:
+            found = of_nothing(asked.options.selection)
+        note(f"nothing to {WORK[asked.options.verb]}: {found}; videos are in {asked.folder}")
         return
     restored = len(planned.of(Kind.RESTORE))
     came = f"{len(saved)} saved" + (f", {restored} restored" if restored else "")
@@ -218,7 +219,7 @@ def refused_texts(asked: Asked, failed: Sequence[Entry]) -> None:
     from wanbatch.manifest.check import text_places
 
     with suppress(WanbatchError):  # it was changed or moved meanwhile
-        places = text_places(asked.path, {entry.key.scene for entry in refused})
+        places = text_places(asked.path, {entry.key.scene for entry in refused}, asked.options.reading)
         for entry in refused:
             at = places.get(entry.key.scene)
             if at is not None:
@@ -233,13 +234,13 @@ def held_back(asked: Asked, entries: Sequence[Entry], withheld: Mapping[JobKey, 
         f"made and paid for already ({money(entries)})",
         f"if none is: {asked.options.typed('run')} --ignore-orphans",
     )
-    out = asked.folder if asked.folder != Path("out", asked.manifest.name) else None
+    again = [*common.reading_words(asked.options.reading), *common.out_again(asked.options.out)]
     for entry in entries[:LISTED]:
         back = withheld[entry.key]
         if back.task_id is not None:
             words: list[str | Path] = ["wanbatch", "adopt", asked.path, back.task_id, "--as", entry.key.stem]
             words += ["--account", back.lane] if back.lane else []
-            note(f"  if it is its video: {common.typed(*words, *common.out_again(out))}")
+            note(f"  if it is its video: {common.typed(*words, *again)}")
 
 
 def how_to_decide(entry: Entry, where: Path) -> str:
@@ -268,5 +269,5 @@ def as_data(asked: Asked, after: Plan, saved: list[str], code: int) -> dict[str,
         "folder": str(asked.folder),
         "saved": saved,
         "counts": {kind.name.lower(): len(after.of(kind)) for kind in Kind},
-        "scenes": [common.entry_json(entry) for entry in after.entries],
+        "scenes": [common.entry_json(entry, asked.manifest.picks) for entry in after.entries],
     }

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from wanbatch.jobs.again import current
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.folder import JOURNAL, videos_on_disk
 from wanbatch.jobs.plan import Cost, Entry, Plan, PriceOf, plan
-from wanbatch.manifest.check import load
-from wanbatch.manifest.model import Manifest, Request, Wanted
-from wanbatch.manifest.selection import select
+from wanbatch.manifest.assemble import Reading
+from wanbatch.manifest.check import AS_IT_IS, load
+from wanbatch.manifest.document import MAX_BYTES
+from wanbatch.manifest.model import Manifest, Picks, Request, Wanted
+from wanbatch.manifest.selection import Statuses, selected
 from wanbatch.service import account, catalog
 from wanbatch.service.accounts import read_config
 from wanbatch.views.text import duration
@@ -71,8 +74,47 @@ def out_option(command: Command) -> Command:
 
 def select_option(command: Command) -> Command:
     """Add `--select`."""
-    words = "Only these scenes: ids, id*, tag:NAME, comma-separated; -TERM takes away."
+    words = "Only these: ID, id*, ID[AXIS=VALUE], ID.t2, tag:NAME, status:WORD, with commas; -TERM takes away."
     return click.option("--select", "selection", metavar="TERMS", help=words)(command)
+
+
+def reading_options(command: Command) -> Command:
+    """Add `--profile`, `--set` and `--max-manifest-bytes`; the command gets them as one `reading`."""
+
+    @wraps(command)
+    def with_reading(*args: Any, profile: str | None, settings: tuple[str, ...], max_bytes: int, **given: Any) -> Any:
+        return command(*args, reading=Reading(profile, settings, max_bytes), **given)
+
+    with_reading = click.option(
+        "--max-manifest-bytes",
+        "max_bytes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=MAX_BYTES,
+        help="Read a manifest of at most so many bytes.  [default: 64 MB]",
+    )(with_reading)
+    with_reading = click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="As if the manifest said so, like defaults.resolution=1080P. May be repeated.",
+    )(with_reading)
+    words = "Use this profile of the manifest; its videos are kept apart, in out/NAME@PROFILE."
+    return click.option("--profile", metavar="PROFILE", help=words)(with_reading)
+
+
+def manifest_label(path: Path, reading: Reading) -> str:
+    """Return what a journal calls the manifest of a run: with a profile it is another one, for its tasks are."""
+    return str(path) if reading.profile is None else f"{path}@{reading.profile}"
+
+
+def reading_words(reading: Reading) -> list[str | Path | None]:
+    """Return the words of a command line that read a manifest the same way."""
+    words: list[str | Path | None] = ["--profile", reading.profile] if reading.profile is not None else []
+    for setting in reading.settings:
+        words += ["--set", setting]
+    return words + (["--max-manifest-bytes", str(reading.max_bytes)] if reading.max_bytes != MAX_BYTES else [])
 
 
 def json_option(command: Command) -> Command:
@@ -101,18 +143,22 @@ def account_option(command: Command) -> Command:
 
 
 def folder_of(manifest: Manifest, out: Path | None, *, simulated: bool = False) -> Path:
-    """Return the output folder. What is simulated is kept apart: it must never count as made."""
-    if out is not None:
-        return out
-    return Path("out", "simulated", manifest.name) if simulated else Path("out", manifest.name)
+    """Return the output folder. What is simulated or of a profile is kept apart: it must not count as made."""
+    default = Path("out", "simulated", manifest.name) if simulated else Path("out", manifest.name)
+    return of_profile(default if out is None else out, manifest.profile)
 
 
-def wanted_of(manifest: Manifest, selection: str | None) -> tuple[Wanted, ...]:
-    """Return the jobs that the manifest, or a selection of it, asks for."""
+def of_profile(folder: Path, profile: str | None) -> Path:
+    """Return the folder beside an output folder that a profile's videos go to."""
+    return folder if profile is None else folder.parent / f"{folder.name or 'out'}@{profile}"
+
+
+def wanted_of(manifest: Manifest, selection: str | None, statuses: Statuses | None = None) -> tuple[Wanted, ...]:
+    """Return the jobs that the manifest, or a selection of it, asks for. Raises WanbatchError, as `selected` does."""
     if selection is None:
         return manifest.wanted
-    ids = select(selection, manifest.scenes)
-    return tuple(one for one in manifest.wanted if one.key.scene in ids)
+    keys = selected(selection, manifest.wanted, statuses)
+    return tuple(one for one in manifest.wanted if one.key in keys)
 
 
 def price_list(
@@ -209,7 +255,7 @@ def journal_path(folder: Path) -> Path:
     return folder / JOURNAL
 
 
-def entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry, picks: Picks) -> dict[str, Any]:
     """Return a line of the plan as JSON data."""
     cost = entry.cost
     return {
@@ -224,6 +270,7 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "task_id": entry.task_id,
         "path": entry.path,
         "expires_at": entry.expires_at,
+        "picked": picks.picks.get(entry.key.scene) == entry.key.take,
     }
 
 
@@ -232,22 +279,31 @@ def typed(*words: str | Path | None) -> str:
     return " ".join(shlex.quote(str(word)) for word in words if word is not None)
 
 
+def named_again(where: Path, reading: Reading, out: Path | None) -> list[str | Path | None]:
+    """Return the words that name the same manifest, read the same way, and the same output folder."""
+    return [where, *reading_words(reading), *out_again(out)]
+
+
 def out_again(out: Path | None) -> list[str | Path]:
     """Return the words that name the same output folder in a hint: another one would pay again."""
     return ["--out", out] if out else []
 
 
-def folder_named(where: Path, out: Path | None, verb: str) -> Path:
+def folder_named(where: Path, out: Path | None, verb: str, reading: Reading = AS_IT_IS) -> Path:
     """Return the output folder that `where` names: itself, or that of the manifest it is.
 
     Raises WanbatchError; a manifest that cannot be read says how to do without it.
     """
     if where.is_dir():
+        if reading.profile is not None:
+            message = f"{where} is an output folder, which is of one profile; --profile goes with a manifest"
+            hint = f"name the profile's folder: {of_profile(where, reading.profile)}"
+            raise WanbatchError(message, exit_code=Exit.USAGE, hint=hint)
         return where
     if out is not None and where.exists():
-        return out
+        return of_profile(out, reading.profile)
     try:
-        return folder_of(manifest_of(where), out)
+        return folder_of(manifest_of(where, reading), out)
     except ManifestInvalid as error:
         error.hint = f"or name the output folder instead: wanbatch {verb} out/{where.stem}"
         raise
@@ -273,10 +329,10 @@ def nothing_run(folder: Path, where: Path) -> WanbatchError:
     return WanbatchError(f"nothing was run yet in {folder}", exit_code=Exit.USAGE, hint=hint)
 
 
-def manifest_of(path: Path) -> Manifest:
-    """Read and check a manifest. Raises ManifestInvalid, WanbatchError."""
+def manifest_of(path: Path, reading: Reading = AS_IT_IS) -> Manifest:
+    """Read and check a manifest, with the environment's variables. Raises ManifestInvalid, WanbatchError."""
     if path.is_dir():
         raise WanbatchError(
             f"{path} is a folder, not a manifest", exit_code=Exit.USAGE, hint="name the .yaml file in it"
         )
-    return load(path)
+    return load(path, reading, environ=os.environ)

@@ -19,15 +19,20 @@ import click
 from wanbatch import __version__
 
 VERBS = {
-    "init": "Write a first, commented manifest.",
-    "import": "Turn a file of prompts, one a line, into a manifest.",
+    "init": "Write a first, commented manifest, or one of four templates.",
+    "import": "Turn prompts, a table, JSON, curl commands or a shot list into a manifest.",
     "validate": "Check manifests against the language and the API's limits.",
+    "explain": "Say what the code of a problem means, with a wrong example and a right one.",
     "render": "Show exactly what would be sent.",
     "plan": "Show what a run would do, why, and what it costs.",
+    "diff": "Compare manifests with a revision of git: what would be generated, and its price.",
     "run": "Submit, collect and download what the manifest asks for.",
     "submit": "Submit what the manifest asks for, and leave it with the service.",
     "wait": "Collect what is with the service; submits nothing.",
     "status": "Show how far each scene is; works while a run is going on.",
+    "pick": "Choose among the takes of a scene, or show what is picked.",
+    "reroll": "Ask for more takes of a scene; the next run makes them.",
+    "verify": "Compare the lock file with the manifest, the journal and the videos.",
     "spend": "Show what all runs of this user have spent, by day, manifest or scene.",
     "reconcile": "Look for what is in doubt in the account's task list; submits nothing.",
     "resolve": "Decide about a scene that is held.",
@@ -35,7 +40,7 @@ VERBS = {
     "adopt": "Give a task of the account to the scene that it was made for.",
     "doctor": "Check what a run needs: key, region, limits, disk, lock, ledger; costs nothing.",
     "simulate": "Serve the API on this machine: no key, no money.",
-    "schema": "Print the JSON Schema of manifests or of requests.",
+    "schema": "Print the JSON Schemas, or set up an editor with --install.",
 }
 """The verbs in the order in which a newcomer needs them, with the help's words for each."""
 
@@ -205,10 +210,10 @@ def failed(error: Exception) -> int:
 
     if isinstance(error, ManifestInvalid):
         from wanbatch.cli.terminal import columns
-        from wanbatch.views.problems import show
+        from wanbatch.views.problems import report
 
-        for problem in error.problems:
-            note(show(problem, columns(sys.stderr)))
+        for text in report(error.problems, columns(sys.stderr)):
+            note(text)
     if isinstance(error, WanbatchError):
         say(error.message, error.hint)
         return int(error.exit_code)

@@ -117,6 +117,7 @@ def work_for(course: Course, journal: Journal, *, lacking: bool) -> Work:
     wanted = {one.key: one for one in asked.manifest.wanted}
     keep = asked.manifest.run.on_change == "keep"
     work = work_of(journal.board, wanted, course.planned, asked.folder, keep=keep)
+    work = replace(work, elsewhere=lambda: claimed_beside(asked.folder, course.clock.now()))
     if not options.submits:
         return replace(work, requests={}, look_for_orphans=False)
     look = not (options.ignore_orphans or options.simulate)
@@ -125,7 +126,6 @@ def work_for(course: Course, journal: Journal, *, lacking: bool) -> Work:
         collect=options.collects,
         look_for_orphans=look,
         copied=course.copied or lacking,
-        elsewhere=claimed_beside(asked.folder, course.clock.now()) if look else frozenset(),
     )
 
 

@@ -15,6 +15,7 @@ from wanbatch.jobs import repair
 from wanbatch.jobs.board import Board, Job
 from wanbatch.jobs.journal import Line, lines_of
 from wanbatch.jobs.repair import Findings
+from wanbatch.manifest.assemble import Reading
 from wanbatch.manifest.model import JobKey
 from wanbatch.views import history
 from wanbatch.views.text import printable, table
@@ -35,14 +36,15 @@ def where_argument(verb: Any) -> Any:
 
 @command.command("verify", short_help="Say whether the journal is whole.")
 @where_argument
+@common.reading_options
 @common.out_option
-def verify(where: Path, out: Path | None) -> None:
+def verify(where: Path, reading: Reading, out: Path | None) -> None:
     """Say whether the journal of MANIFEST is whole: every line, and each after the one before.
 
     Reads only, and needs no lock. MANIFEST may also be an output folder. Ends with 0, or with 9 and the number of
     the first bad line.
     """
-    path = common.journal_in(common.folder_named(where, out, "journal verify"), where)
+    path = common.journal_in(common.folder_named(where, out, "journal verify", reading), where)
     found = repair.examine(repair.content_of(path), path)
     last = found.last
     click.echo(printable(f"journal: {path}: {count(found.lines, 'line')}, {count(len(found.board.jobs), 'job')}"))
@@ -50,9 +52,8 @@ def verify(where: Path, out: Path | None) -> None:
         about = f" of {last.job}" if last.job else ""
         click.echo(printable(f"last: line {last.seq + 1}, {last.event}{about}, {history.local_time(last.at)}"))
     if found.bad:
-        found.bad.hint = (
-            f"save what it still tells: {common.typed('wanbatch', 'journal', 'repair', where, *given(out))}"
-        )
+        again = common.typed("wanbatch", "journal", "repair", *common.named_again(where, reading, out))
+        found.bad.hint = f"save what it still tells: {again}"
         raise found.bad
     if found.torn_bytes:
         click.echo(torn(found))
@@ -69,27 +70,23 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def given(out: Path | None) -> tuple[str | Path, ...]:
-    """Return `--out` as it was typed."""
-    return () if out is None else ("--out", out)
-
-
 @command.command("repair", short_help="Write a copy of a damaged journal, as far as it is good.")
 @where_argument
+@common.reading_options
 @common.out_option
 @click.option("-o", "copy", type=click.Path(path_type=Path), help="The copy's name.  [default: journal.repaired.jsonl]")
-def mend(where: Path, out: Path | None, copy: Path | None) -> None:
+def mend(where: Path, reading: Reading, out: Path | None, copy: Path | None) -> None:
     """Write a copy of a damaged journal that ends before its first bad line; the journal itself stays as it is.
 
     A scene whose submission is in the lost part, or may be, is held in the copy: nothing is submitted again without
     a word from you. Overwrites nothing. MANIFEST may also be an output folder.
     """
-    folder = common.folder_named(where, out, "journal repair")
+    folder = common.folder_named(where, out, "journal repair", reading)
     path = common.journal_in(folder, where)
     copy = copy or path.with_name("journal.repaired.jsonl")
     outlines: repair.Outlines = {}
     if not where.is_dir():
-        outlines = {one.key: one.request.outline() for one in common.manifest_of(where).wanted}
+        outlines = {one.key: one.request.outline() for one in common.manifest_of(where, reading).wanted}
     found = repair.write_copy(path, copy, time.time(), outlines)
     if found.bad is None:
         click.echo(torn(found) if found.torn_bytes else printable(f"{path} is whole: there is nothing to repair"))
@@ -98,7 +95,11 @@ def mend(where: Path, out: Path | None, copy: Path | None) -> None:
     tell_losses(found)
     note("put the copy in its place, and keep the damaged one:")
     kept = path.with_name("journal.damaged.jsonl")
-    for words in (("cp", "-p", path, kept), ("mv", copy, path), ("wanbatch", "status", where, *given(out))):
+    for words in (
+        ("cp", "-p", path, kept),
+        ("mv", copy, path),
+        ("wanbatch", "status", *common.named_again(where, reading, out)),
+    ):
         note(f"  {printable(common.typed(*words))}")
     click.echo(printable(str(copy)))
 
@@ -125,15 +126,16 @@ def tell_losses(found: Findings) -> None:
 @command.command("show", short_help="Show a scene's history, line by line.")
 @where_argument
 @click.argument("scene")
+@common.reading_options
 @common.out_option
 @common.json_option
-def show(where: Path, scene: str, out: Path | None, as_json: bool) -> None:
+def show(where: Path, scene: str, reading: Reading, out: Path | None, as_json: bool) -> None:
     """Show what the journal of MANIFEST says of SCENE, line by line: when it was submitted, as which task, and more.
 
     For a question about a bill: the request and task ids are those of the service's own records. Times are local.
     Reads only. MANIFEST may also be an output folder; SCENE is a scene's id, or one take like alley.t2.
     """
-    folder = common.folder_named(where, out, "journal show")
+    folder = common.folder_named(where, out, "journal show", reading)
     path = common.journal_in(folder, where)
     content = repair.content_of(path)
     found = repair.examine(content, path)

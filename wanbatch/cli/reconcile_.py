@@ -20,6 +20,7 @@ from wanbatch.jobs.lanes import Lane
 from wanbatch.jobs.plan import tell
 from wanbatch.jobs.policy import Limits
 from wanbatch.jobs.state import Event, InDoubt
+from wanbatch.manifest.assemble import Reading
 from wanbatch.manifest.model import RunSettings
 from wanbatch.perform import Work
 from wanbatch.service.account import account
@@ -31,6 +32,7 @@ from wanbatch.views.text import printable
 
 @click.command("reconcile")
 @click.argument("where", metavar="MANIFEST", type=click.Path(path_type=Path))
+@common.reading_options
 @common.out_option
 @common.base_url_option
 @click.option(
@@ -39,15 +41,15 @@ from wanbatch.views.text import printable
     metavar="SECONDS",
     help="How long an unknown outcome is watched before absence is believed.  [default: 180]",
 )
-def command(where: Path, out: Path | None, base_url: str | None, settle: float | None) -> int:
+def command(where: Path, reading: Reading, out: Path | None, base_url: str | None, settle: float | None) -> int:
     """Look for every scene of MANIFEST that is in doubt in the account's task list, as a run would. Submits nothing.
 
     Takes as long as it needs to be sure: the settling time, and until tasks that may be the one have ended. May be
     stopped at any moment. MANIFEST may also be an output folder.
     """
-    folder = common.folder_named(where, out, "reconcile")
+    folder = common.folder_named(where, out, "reconcile", reading)
     path = common.journal_in(folder, where)
-    settings = RunSettings() if where.is_dir() or not where.exists() else common.manifest_of(where).run
+    settings = RunSettings() if where.is_dir() or not where.exists() else common.manifest_of(where, reading).run
     limits = Limits(
         poll_interval_s=settings.poll_interval_s,
         settle_s=settings.settle_s if settle is None else settle,
@@ -58,11 +60,11 @@ def command(where: Path, out: Path | None, base_url: str | None, settle: float |
         drive = None
         if any(isinstance(job.state, InDoubt) for job in journal.board.jobs.values()):
             accounts = accounts_of(journal.board, base_url)
-            journal.note_run(clock.now(), str(where))
+            journal.note_run(clock.now(), common.manifest_label(where, reading))
             drive = searched(Drive(journal, folder, limits, told), accounts, clock)
         else:
             note("reconcile: nothing is in doubt")
-        return said(journal.board, drive, where)
+        return said(journal.board, drive, common.named_again(where, reading, out))
 
 
 def accounts_of(board: Board, base_url: str | None) -> Lanes:
@@ -80,7 +82,10 @@ def accounts_of(board: Board, base_url: str | None) -> Lanes:
 
 def searched(drive: Drive, accounts: Lanes, clock: Clock) -> Drive:
     """Drive the engine over what is in doubt."""
-    beside = claimed_beside(drive.folder, clock.now())
+
+    def beside() -> frozenset[str]:
+        return claimed_beside(drive.folder, clock.now())
+
     try:
         asyncio.run(drive.run(accounts, Work({}, no_target, elsewhere=beside, doubts_only=True), clock))
     except asyncio.CancelledError:
@@ -101,7 +106,7 @@ def told(job: Job, event: Event) -> None:
         note(f"{printable(job.stem)}: {words}")
 
 
-def said(board: Board, drive: Drive | None, where: Path) -> int:
+def said(board: Board, drive: Drive | None, named: list[str | Path | None]) -> int:
     """Say what is still in doubt and the next command; return the exit code."""
     engine = drive.engine if drive else None
     if engine and engine.halted:
@@ -113,11 +118,11 @@ def said(board: Board, drive: Drive | None, where: Path) -> int:
     if engine and engine.halted:
         found.add(engine.halted.exit_code)
     if drive and drive.signal is not None:
-        say("interrupted; nothing is lost", f"go on with: {common.typed('wanbatch', 'reconcile', where)}")
+        say("interrupted; nothing is lost", f"go on with: {common.typed('wanbatch', 'reconcile', *named)}")
         return int(Exit.TERMINATED if drive.signal == signal.SIGTERM else Exit.INTERRUPTED)
     worst = gravest(found)
     if worst is Exit.HELD:
-        say("held scenes wait for you", f"what is known: {common.typed('wanbatch', 'status', where)}")
-    elif worst is Exit.RUNNING and not where.is_dir():
-        say("nothing is lost", f"collect what was found: {common.typed('wanbatch', 'run', where)}")
+        say("held scenes wait for you", f"what is known: {common.typed('wanbatch', 'status', *named)}")
+    elif worst is Exit.RUNNING and not Path(str(named[0])).is_dir():
+        say("nothing is lost", f"collect what was found: {common.typed('wanbatch', 'run', *named)}")
     return int(worst)

@@ -6,20 +6,22 @@ import click
 
 from wanbatch.cli import common
 from wanbatch.cli.door import echo_json
+from wanbatch.manifest.assemble import Reading
 from wanbatch.manifest.model import PARAMETERS, Wanted
 from wanbatch.views.text import printable
 
 
 @click.command("render")
 @common.manifest_argument
+@common.reading_options
 @common.select_option
 @common.json_option
-def command(manifest: Path, selection: str | None, as_json: bool) -> None:
+def command(manifest: Path, reading: Reading, selection: str | None, as_json: bool) -> None:
     """Show the request of each scene of MANIFEST, exactly as it would be sent. Nothing is sent.
 
     With --json, one array: job, digest and body of each request.
     """
-    wanted = common.wanted_of(common.manifest_of(manifest), selection)
+    wanted = common.wanted_of(common.manifest_of(manifest, reading), selection)
     if as_json:
         echo_json([{"job": str(one.key), "digest": one.request.digest(), "body": one.request.body()} for one in wanted])
         return

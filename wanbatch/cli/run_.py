@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from wanbatch.cli import asked as options_of
-from wanbatch.cli import common
+from wanbatch.cli import common, locking
 from wanbatch.cli.asked import Asked, Options, Verb, asked_of
 from wanbatch.cli.closing import leave, report, scenes
 from wanbatch.cli.door import note, say
 from wanbatch.cli.driving import Course, perform
 from wanbatch.cli.paying import caps_of, lanes_of, prices_of
 from wanbatch.cli.pricing import Prices
+from wanbatch.cli.statuses import settled
 from wanbatch.cli.telling import Telling, pinged, speak
 from wanbatch.clock import Clock
 from wanbatch.errors import Exit, WanbatchError
@@ -106,15 +107,18 @@ def run(asked: Asked, clock: Clock) -> int:
                 leave(course, journal, plan_of(course, journal, prices), telling, error)
             raise
         end = leave(course, journal, after, telling)
+        locking.write_down(course.asked, journal.board, prices)
     return report(course, after, end)
 
 
 def carry_out(course: Course, journal: Journal, prices: Prices, telling: Telling) -> None:
     """Do what is to be done, as far as it goes."""
     clock, options = course.clock, course.asked.options
-    course.asked = course.asked.at(journal.board)
+    course.asked = settled(course.asked.at(journal.board), journal.board, clock.now())
     if course.asked.plan is not None:
         agree(course, journal, prices)
+    if options.locked:
+        locking.keep_to(course.asked)
     mend(journal, course.asked.folder, clock.now(), copied=course.copied)
     if options.simulate:
         start_afresh(journal, plan_of(course, journal, prices), clock.now(), telling)
@@ -126,7 +130,7 @@ def carry_out(course: Course, journal: Journal, prices: Prices, telling: Telling
         announce(course.asked, todo)
         course.target = None if options.simulate else lanes_of(course.asked, journal.board)
         consent(course.asked, todo)
-        journal.note_run(clock.now(), str(course.asked.path))
+        journal.note_run(clock.now(), common.manifest_label(course.asked.path, options.reading))
         record(journal, approvals, clock.now(), telling)
         do(course, journal, todo, telling)
         while is_asked_anew(course, journal):  # a video was withheld: failed is not billed, so the consent still holds
@@ -156,7 +160,7 @@ def do(course: Course, journal: Journal, todo: Plan, telling: Telling) -> None:
 def is_asked_anew(course: Course, journal: Journal) -> bool:
     """Say whether withheld videos now stand for other seeds, and the run may still submit them."""
     anew = course.asked.at(journal.board)
-    if anew.wanted == course.asked.wanted or not course.goes_on:
+    if anew.wanted == course.asked.wanted or not course.goes_on or course.asked.options.locked:
         return False
     course.asked = anew
     return True
@@ -188,7 +192,7 @@ def agree(course: Course, journal: Journal, prices: Prices) -> None:
 
     assert course.asked.plan is not None
     here = position(journal.path)
-    still_holds(course.asked.plan, course.asked.written, here, plan_of(course, journal, prices))
+    still_holds(course.asked.plan, course.asked.manifest, here, plan_of(course, journal, prices))
 
 
 def keep_apart(asked: Asked, journal: Journal) -> None:

@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from wanbatch.cli import common
 from wanbatch.errors import Exit, WanbatchError
 from wanbatch.jobs.journal import JournalError
 from wanbatch.jobs.plan import Entry, Kind, Plan, money, sentence, total
+from wanbatch.manifest.assemble import Reading
+from wanbatch.manifest.model import Manifest
 from wanbatch.views.results import rows_apart
 
 FORMAT = 1
@@ -40,7 +41,10 @@ class Choice:
     """What the command line of `plan` chose; a run of the saved plan does the same. Paths are as given."""
 
     manifest: Path
-    folder: Path
+    out: Path
+    """The output folder; with a profile, the one beside which the profile's is."""
+    profile: str | None = None
+    settings: tuple[str, ...] = ()
     selection: str | None = None
     accounts: tuple[str, ...] = ()
     region: str | None = None
@@ -102,7 +106,9 @@ def saved_in(path: Path, read: Mapping[str, Any]) -> Saved:
     """Return the plan in a file's data. Raises KeyError, TypeError, ValueError for data that is none."""
     choice = Choice(
         manifest=path_in(read["manifest"]["path"]),
-        folder=path_in(read["folder"]),
+        out=path_in(read["folder"]),
+        profile=maybe_text(read.get("profile")),
+        settings=tuple(text(one) for one in read.get("set", ())),
         selection=maybe_text(read["select"]),
         accounts=tuple(text(name) for name in read["accounts"]),
         region=maybe_text(read["region"]),
@@ -163,7 +169,7 @@ def position(journal: Path) -> Position | None:
     return None
 
 
-def save(path: Path, choice: Choice, manifest: bytes, journal: Position | None, planned: Plan, at: float) -> None:
+def save(path: Path, choice: Choice, manifest: Manifest, journal: Position | None, planned: Plan, at: float) -> None:
     """Write a plan to `path`, whole or not at all. Raises WanbatchError; never over a file that is no saved plan."""
     if path.exists() and not is_plan(path):
         raise WanbatchError(
@@ -173,8 +179,10 @@ def save(path: Path, choice: Choice, manifest: bytes, journal: Position | None, 
         MARK: FORMAT,
         "tool": __version__,
         "at": round(at, 3),
-        "manifest": {"path": str(choice.manifest), "sha256": sha256(manifest).hexdigest()},
-        "folder": str(choice.folder),
+        "manifest": {"path": str(choice.manifest), "sha256": manifest.fingerprint},
+        "profile": choice.profile,
+        "set": list(choice.settings),
+        "folder": str(choice.out),
         "select": choice.selection,
         "accounts": list(choice.accounts),
         "region": choice.region,
@@ -182,7 +190,7 @@ def save(path: Path, choice: Choice, manifest: bytes, journal: Position | None, 
         "journal": {"line": journal.line, "crc": journal.crc} if journal else None,
         "summary": sentence(planned),
         "submit": sum_json(planned.submissions),
-        "entries": [common.entry_json(entry) for entry in planned.entries],
+        "entries": [common.entry_json(entry, manifest.picks) for entry in planned.entries],
     }
     try:
         disk.write_whole(path, rows_apart(fields, "entries", ensure_ascii=True).encode())
@@ -203,15 +211,15 @@ def sum_json(entries: Iterable[Entry]) -> dict[str, Any]:
     }
 
 
-def still_holds(saved: Saved, manifest: bytes, journal: Position | None, planned: Plan) -> None:
+def still_holds(saved: Saved, manifest: Manifest, journal: Position | None, planned: Plan) -> None:
     """Raise WanbatchError (exit 7) unless all is as it was when the plan was saved, naming what changed.
 
-    `manifest` is the file's contents now, `planned` the plan of the same choice now.
+    `manifest` and `planned` are what the same choice gives now.
     """
     found = change(saved, manifest, journal, planned)
     if found is None:
         return
-    words = [saved.choice.manifest, "--out", saved.choice.folder, *chosen_again(saved.choice)]
+    words = [saved.choice.manifest, "--out", saved.choice.out, *chosen_again(saved.choice)]
     hint = (
         f"look at the plan as it is now, and save it: {common.typed('wanbatch', 'plan', *words, '--save', saved.path)}"
     )
@@ -222,26 +230,32 @@ def still_holds(saved: Saved, manifest: bytes, journal: Position | None, planned
     raise WanbatchError(message, exit_code=Exit.REFUSED, hint=hint)
 
 
-def change(saved: Saved, manifest: bytes, journal: Position | None, planned: Plan) -> tuple[str, str] | None:
+def change(saved: Saved, manifest: Manifest, journal: Position | None, planned: Plan) -> tuple[str, str] | None:
     """Return what has changed since a plan was saved, and for which scenes; None for nothing. As `still_holds`."""
-    if sha256(manifest).hexdigest() != saved.sha256:
+    if manifest.fingerprint != saved.sha256:
         others = named(set(jobs_of(saved)) ^ {str(entry.key) for entry in planned.entries})
         return f"{saved.choice.manifest} has changed", others or "no scene's request, but its settings"
     moves = moved(saved, planned)
     if journal != saved.journal:
-        return f"the journal of {saved.choice.folder} has changed", moves or "scenes that the plan leaves alone"
-    then, now = submitted(saved), {str(entry.key): cost_of(common.entry_json(entry)) for entry in planned.submissions}
+        return f"the journal of {folder_of(saved.choice)} has changed", moves or "scenes that the plan leaves alone"
+    then = submitted(saved)
+    now = {str(entry.key): cost_of(common.entry_json(entry, manifest.picks)) for entry in planned.submissions}
     if then.keys() != now.keys():
-        return f"what is in {saved.choice.folder} has changed", moves
+        return f"what is in {folder_of(saved.choice)} has changed", moves
     if then != now:
         others = named(job for job in now if then[job] != now[job])
         return "prices have changed", f"now {money(planned.submissions)}; {others}"
     return None
 
 
-def chosen_again(choice: Choice) -> list[str | Path]:
+def folder_of(choice: Choice) -> Path:
+    """Return where the videos go."""
+    return common.of_profile(choice.out, choice.profile)
+
+
+def chosen_again(choice: Choice) -> list[str | Path | None]:
     """Return the words of a command line that choose the same, beside manifest and folder."""
-    words: list[str | Path] = []
+    words: list[str | Path | None] = [*common.reading_words(Reading(choice.profile, choice.settings))]
     for name, value in (("--select", choice.selection), ("--region", choice.region), ("--base-url", choice.base_url)):
         words += [name, value] if value is not None else []
     for account in choice.accounts:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from wanbatch.jobs.policy import Limits, deadline
 from wanbatch.jobs.reconcile import EARLY_S
 from wanbatch.jobs.shelf import SUPERSEDED, final_path
 from wanbatch.jobs.state import Cancelling, Done, Held, InDoubt, Ready, Rendered, Waiting
+from wanbatch.manifest.assemble import Reading
+from wanbatch.manifest.check import picked
+from wanbatch.manifest.files import DISK
+from wanbatch.manifest.model import Picks
 from wanbatch.views.text import duration, printable, table
 
 WORDS = {
@@ -29,31 +34,32 @@ WORDS = {
 
 @click.command("status")
 @click.argument("where", metavar="MANIFEST", type=click.Path(path_type=Path))
+@common.reading_options
 @common.out_option
 @common.json_option
-def command(where: Path, out: Path | None, as_json: bool) -> int:
+def command(where: Path, reading: Reading, out: Path | None, as_json: bool) -> int:
     """Show how far each scene of MANIFEST is. Reads only the journal, so it works while a run is going on.
 
     MANIFEST may also be an output folder, for a manifest that has moved or changed. Exit code 4 when something is
     with the service that can still be saved, 8 when a scene waits for a person.
     """
-    folder = common.folder_named(where, out, "status")
+    folder = common.folder_named(where, out, "status", reading)
     board = journal.read(common.journal_in(folder, where))
     if not board.jobs:
         raise common.nothing_run(folder, where)
-    now = time.time()
+    now, picks = time.time(), picks_of(where, reading)
     if as_json:
-        echo_json(as_data(board, folder))
+        echo_json(as_data(board, folder, picks))
         return code(board)
     header = ["scene", "state", "changed", "what is known"]
-    click.echo(table([header, *(row(job, now) for job in shown(board))], columns(sys.stdout), right=(2,)))
+    click.echo(table([header, *(row(job, now, picks) for job in shown(board))], columns(sys.stdout), right=(2,)))
     click.echo(summary(board))
-    for line in open_questions(board, where, out):
+    for line in open_questions(board, common.named_again(where, reading, out)):
         click.echo(printable(line))
     held = next((job for job in board.jobs.values() if isinstance(job.state, Held)), None)
     if held:
-        words: list[str | Path] = ["wanbatch", "resolve", where, held.stem, *common.out_again(out)]
-        say("held scenes wait for you", f"{common.typed(*words)} --help")
+        again = common.typed("wanbatch", "resolve", where, held.stem, *common.named_again(where, reading, out)[1:])
+        say("held scenes wait for you", f"{again} --help")
     return code(board)
 
 
@@ -65,8 +71,11 @@ def code(board: Board) -> int:
     return int(gravest(found))
 
 
-def open_questions(board: Board, where: Path, out: Path | None) -> list[str]:
-    """Say of each job that is held or in doubt what is known, what is at stake, and the next command."""
+def open_questions(board: Board, named: list[str | Path | None]) -> list[str]:
+    """Say of each job that is held or in doubt what is known, what is at stake, and the next command.
+
+    `named` are the words of a command line that name the manifest and its folder.
+    """
     try:
         price = common.outline_prices(None)
     except WanbatchError:  # a base URL that cannot be is no reason to show nothing
@@ -76,13 +85,8 @@ def open_questions(board: Board, where: Path, out: Path | None) -> list[str]:
     by_lane = common.lane_prices(open_jobs)
     for job in open_jobs:
         verb = "resolve" if isinstance(job.state, Held) else "reconcile"
-        command: list[str | Path] = [
-            "wanbatch",
-            verb,
-            where,
-            *([job.stem] if verb == "resolve" else []),
-            *common.out_again(out),
-        ]
+        scene = job.stem if verb == "resolve" else None
+        command = ["wanbatch", verb, named[0], scene, *named[1:]]
         decide = " --adopt TASK_ID | --resubmit | --give-up" if verb == "resolve" else ""
         cost = by_lane(job) if job.lane else price(job.outline)
         stake = f"{cost.amount:.2f} {cost.currency} at stake" if cost else "at stake: price unknown"
@@ -120,10 +124,27 @@ def word(job: Job) -> str:
     return WORDS[type(job.state).__name__]
 
 
-def row(job: Job, now: float) -> list[str]:
+def picks_of(where: Path, reading: Reading) -> Picks | None:
+    """Return what was picked of a manifest's takes; None for an output folder, which says nothing of it."""
+    if where.is_dir():
+        return None
+    with suppress(WanbatchError):  # a mistake in the picks is no reason to show nothing
+        return picked(where, reading, DISK)
+    return None
+
+
+def is_picked(job: Job, picks: Picks | None) -> bool | None:
+    """Say whether a job's video is the take that was picked of its scene; None where that is not known."""
+    if picks is None:
+        return None
+    return picks.picks.get(job.key.scene) == job.key.take and word(job) != SUPERSEDED
+
+
+def row(job: Job, now: float, picks: Picks | None) -> list[str]:
     """Return a job's cells."""
     since = duration(now - (job.ended_at or job.planned_at))
-    return [job.stem, word(job), f"{since} ago", tell(job) + common.expires(deadline(job), now)]
+    known = tell(job) + common.expires(deadline(job), now) + ("; picked" if is_picked(job, picks) else "")
+    return [job.stem, word(job), f"{since} ago", known]
 
 
 def summary(board: Board) -> str:
@@ -132,7 +153,7 @@ def summary(board: Board) -> str:
     return "status: " + ", ".join(f"{counts[one]} {one}" for one in (*WORDS.values(), SUPERSEDED) if counts[one])
 
 
-def as_data(board: Board, folder: Path) -> dict[str, object]:
+def as_data(board: Board, folder: Path, picks: Picks | None) -> dict[str, object]:
     """Return the status as JSON data; a contract, versioned. Times are epoch seconds."""
     return {
         "format": common.JSON_FORMAT,
@@ -151,6 +172,7 @@ def as_data(board: Board, folder: Path) -> dict[str, object]:
                 "expires_at": deadline(job) or getattr(job.state, "expires_at", None),
                 "path": getattr(job.state, "path", None),
                 "known": tell(job),
+                "picked": is_picked(job, picks),
             }
             for job in shown(board)
         ],

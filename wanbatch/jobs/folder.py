@@ -21,15 +21,19 @@ JOURNAL = "journal.jsonl"
 
 
 def videos_on_disk(folder: Path) -> dict[str, int]:
-    """Return the videos in an output folder: path relative to it → size in bytes.
+    """Return the videos in an output folder: path relative to it → size in bytes; and records in `videos/` without one.
 
-    Raises WanbatchError for what cannot be read: a video that is only out of sight must not count as missing.
+    Such a record takes a video's name too: what is paid for could not be saved. Raises WanbatchError for what cannot be
+    read: a video that is only out of sight must not count as missing.
     """
     files: dict[str, int] = {}
     for name in (shelf.VIDEOS, shelf.SUPERSEDED):
+        endings = (".mp4", ".json") if name == shelf.VIDEOS else ".mp4"
         try:
             with os.scandir(folder / name) as entries:
-                sizes = {f"{name}/{entry.name}": size_of(entry) for entry in entries if entry.name.endswith(".mp4")}
+                found = {entry.name: entry for entry in entries if entry.name.endswith(endings)}
+                lone = (one for one in found if one.endswith(".mp4") or beside(one, ".mp4") not in found)
+                sizes = {f"{name}/{one}": size_of(found[one]) for one in lone}
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

@@ -146,6 +146,16 @@ def tell(job: Job) -> str:
             return job.state.path
 
 
+def is_at(job: Job, path: str) -> bool:
+    """Say whether a job's video was saved at `path`, be it still there or not."""
+    return isinstance(job.state, Done) and job.state.path == path
+
+
+def was_made(job: Job) -> bool:
+    """Say whether a job's video was made, by its last attempt or by an earlier one."""
+    return job.rendered_at is not None or any(past.billed for past in job.past)
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One wanted job, looked at."""
@@ -217,16 +227,27 @@ class Look:
         return [self.board.jobs[other] for other in self.board.by_scene.get((key.scene, key.take), [])]
 
     def taken(self) -> str | None:
-        """Say that a file has the video's name that is none of ours; None when none has.
+        """Say that a file has the video's name, or its record's, that is not this take's; None when none has.
 
-        A sibling that is Rendered may own it: a crash may have come between its new name and the journal.
+        A sibling that is Rendered may own it: a crash may have come between its new name and the journal. A record
+        alone is that of any sibling that was made: somebody took its video away.
         """
-        if self.final not in self.files:
+        record = shelf.record_path(self.final)
+        there = next((path for path in (self.final, record) if path in self.files), None)
+        if there is None:
             return None
-        states = [job.state for job in self.siblings()]
-        if any(isinstance(s, Rendered) or (isinstance(s, Done) and s.path == self.final) for s in states):
+        siblings = self.siblings()
+        if any(isinstance(job.state, Rendered) or is_at(job, self.final) for job in siblings):
             return None
-        return f"{self.final} exists, and the journal knows nothing of it: move it away"
+        if there == record and any(map(was_made, siblings)):
+            return None
+        owner = next((job.key for job in self.board.jobs.values() if is_at(job, self.final)), None)
+        if owner is None:
+            return f"{there} exists, and the journal knows nothing of it: move it away"
+        whose = f"scene {owner.scene}" if owner.take == 1 else f"take {owner.take} of {owner.scene}"
+        if there == record:
+            return f"{there} is the record of {whose}, which left the manifest: move it to its video"
+        return f"{there} is the video of {whose}, which left the manifest: move it and its .json away"
 
     def unknown(self) -> tuple[Kind, str, tuple[str, ...]]:
         """Judge a request that was never sent: the scene is new, or it has changed."""

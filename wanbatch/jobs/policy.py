@@ -118,7 +118,8 @@ def judge(board: Board, key: JobKey, seen: saw.Seen, now: float, limits: Limits)
         case saw.Searched():
             assert isinstance(job.state, InDoubt)
             window = window_s(job.state, limits)
-            doubt = Doubt(job.state, job.model, job.prompt_hash, window, untimed(board, job.key, job.state))
+            odd = untimed(board, job.key, job.state)
+            doubt = Doubt(job.state, job.model, job.prompt_hash, window, odd, job.outline)
             settled = now >= settled_at(board, job, limits)
             return reconcile(doubt, seen, board.claimed, now, settled=settled, on_absent=limits.on_absent)
         case saw.CancelAnswered(refused=refused, view=view):

@@ -5,7 +5,7 @@ each row (exact), and the prompt that a SUCCEEDED task echoes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wanbatch.jobs.seen import Row, Searched, TaskView
 from wanbatch.jobs.state import HeldForReview, InDoubt, SubmitDisproved, TaskAdopted
@@ -33,6 +33,8 @@ class Doubt:
     prompt_hash: str
     window_s: float
     untimed: bool = False
+    outline: Mapping[str, object] = field(default_factory=dict)
+    """The request's parameters, as in the journal: another one of the same prompt may be a profile's."""
 
 
 def since(state: InDoubt, clock_offset_s: float | None) -> float:
@@ -83,10 +85,13 @@ def reconcile(
     if any(row.task_id not in views or views[row.task_id].status not in ENDED for row in rows):
         return None
     matching = [row for row in rows if shows(views[row.task_id], doubt.prompt_hash)]
-    if len(matching) == 1:
-        return TaskAdopted(matching[0].task_id, "time, model and prompt")
+    alike = [row for row in matching if not differs(views[row.task_id], doubt.outline)]
+    if len(alike) == 1:
+        return TaskAdopted(alike[0].task_id, "time, model and prompt")
+    if alike:
+        return HeldForReview(f"several tasks of the account match: {names(alike)}")
     if matching:
-        return HeldForReview(f"several tasks of the account match: {names(matching)}")
+        return HeldForReview(f"tasks of the account show its prompt, but another picture or length: {names(matching)}")
     silent = [row for row in rows if says_nothing(views[row.task_id])]
     if silent:
         return HeldForReview(f"tasks of the account may be it, but show no prompt: {names(silent)}")
@@ -103,6 +108,20 @@ def shows(view: TaskView, prompt_hash: str) -> bool:
         return view.orig_prompt is not None and text_hash(view.orig_prompt) == prompt_hash
     except UnicodeEncodeError:  # half a character: no prompt of ours
         return False
+
+
+def differs(view: TaskView, outline: Mapping[str, object]) -> bool:
+    """Say whether what the task made is not what the job asked for: SR 720, ratio "16:9", duration 5 (Wan 2.7 usage).
+
+    What the service does not say, or says in another form, is no difference.
+    """
+    usage, asked = view.usage, str(outline.get("resolution", ""))
+    sr, seconds, ratio = usage.get("SR"), usage.get("output_video_duration"), usage.get("ratio")
+    return (
+        (isinstance(sr, int) and asked[:-1].isdecimal() and f"{sr}P" != asked)
+        or (isinstance(seconds, int | float) and "duration" in outline and seconds != outline["duration"])
+        or (isinstance(ratio, str) and ":" in ratio and "ratio" in outline and ratio != outline["ratio"])
+    )
 
 
 def says_nothing(view: TaskView) -> bool:

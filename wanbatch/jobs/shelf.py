@@ -1,7 +1,7 @@
 """Which file a job's video is, and the record beside it. Names and bytes only; touches no disk."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from wanbatch import __version__
 from wanbatch.jobs.board import Board, Job
@@ -15,6 +15,11 @@ SIDECAR_FORMAT = 1
 def final_path(stem: str) -> str:
     """Return where the current video of a scene's take is, relative to the output folder."""
     return f"{VIDEOS}/{stem}.mp4"
+
+
+def record_path(video: str) -> str:
+    """Return where the record of a video is: beside it."""
+    return f"{video.removesuffix('.mp4')}.json"
 
 
 def superseded_path(stem: str, digest: str, taken: Callable[[str], bool] = lambda _path: False) -> str:
@@ -31,12 +36,28 @@ def part_path(job: Job) -> str:
     return f"{VIDEOS}/.{job.stem}.{job.key.digest}.part"
 
 
-def has_the_name(board: Board, job: Job, wanted: Mapping[JobKey, object], *, keep: bool) -> bool:
+Names = Mapping[str, tuple[str, int]]
+"""Which scene's take has a file's name, folded: some file systems do not tell `Alley` from `alley`."""
+
+
+def names_of(wanted: Iterable[JobKey]) -> Names:
+    """Return whose the names of the wanted videos are."""
+    return {key.stem.casefold(): (key.scene, key.take) for key in wanted}
+
+
+def has_the_name(board: Board, job: Job, wanted: Container[JobKey], names: Names, *, keep: bool) -> bool:
     """Say whether the job's video gets its scene's name, or arrives too late and goes to `superseded/`.
 
-    It is late when the manifest asks for another request of the same scene by now, unless changes are kept.
+    It is late when the manifest asks for another request of the same scene by now, unless changes are kept; and when
+    another scene of the manifest has the name by now: `alley.t2` was a scene, and is the second take of `alley`.
+    `names` are those of `wanted`.
     """
-    if job.key in wanted or keep:
+    if job.key in wanted:
+        return True
+    mine = (job.key.scene, job.key.take)
+    if names.get(job.stem.casefold(), mine) != mine:
+        return False
+    if keep:
         return True
     siblings = board.by_scene.get((job.key.scene, job.key.take), [])
     return not any(key in wanted for key in siblings)

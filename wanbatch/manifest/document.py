@@ -8,15 +8,14 @@ reads JSON: unquoted `16:9`, `010`, `no` and `2026-06-12` are the text that they
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
 from wanbatch.errors import Exit, ManifestInvalid, Place, Problem, WanbatchError
-from wanbatch.manifest.complaint import yaml_problem
+from wanbatch.manifest.complaint import left_out, yaml_problem
+from wanbatch.manifest.places import Document, Spot, place_in, starts_of_lines
 
 MAX_BYTES = 64 * 1024 * 1024
 """A manifest of 100,000 scenes is some 35 MB."""
@@ -34,18 +33,23 @@ CONSTANTS: dict[str, object] = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
 NUMERIC_START = frozenset("-0123456789")
-LINE_BREAK = re.compile(r"\r\n?|\n")
-CUT = re.compile(r"[ \t]+(?=#)")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """What no text of a manifest may hold. Tabs and line breaks are judged where they matter."""
 
+BRACES = re.compile(r"\{\{[^{}\n]*\}\}")
+"""What other tools' variables look like."""
+TAGS = {
+    "!include": "scenes from another file are an entry of their own: `- include: {}`",
+    **dict.fromkeys(("!file", "!read", "!text"), "a text from a file is `prompt_file: {}`"),
+}
+"""Tags of other tools, and what there is in their place."""
+
+SCALAR: Any = yaml.ScalarEvent
 LIST_END: Any = yaml.SequenceEndEvent
 MAPPING_END: Any = yaml.MappingEndEvent
 
 BOM = "\ufeff"
 """What some editors put at the start of a file. No part of its text."""
-
-DataPath = tuple[str | int, ...]
 
 
 def character(char: str) -> str:
@@ -53,88 +57,18 @@ def character(char: str) -> str:
     return "half a character (a lone surrogate)" if "\ud800" <= char <= "\udfff" else "a control character"
 
 
-class Spot(NamedTuple):
-    """Where a node is: offsets in the text, and the spots of what it contains."""
-
-    start: int
-    end: int
-    key: int
-    """Offset of the mapping key that the node belongs to, or its own start."""
-    inside: "dict[str, Spot] | list[Spot] | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A manifest's data, and the text that it came from."""
-
-    file: str
-    text: str
-    data: Any
-    root: Spot | None
-    problems: tuple[Problem, ...] = ()
-    cut: Mapping[int, int] = field(default_factory=dict)
-    """Unquoted scalars that ` #` ends, and aliases of such: by its offset, that of the `#`."""
-    line_starts: tuple[int, ...] = field(default=(0,), repr=False)
-
-    def spot(self, path: DataPath) -> Spot | None:
-        """Return the spot of `path`, or of the nearest thing around it."""
-        spot = self.root
-        for step in path:
-            inside = spot.inside if spot else None
-            if isinstance(inside, dict) and isinstance(step, str) and step in inside:
-                spot = inside[step]
-            elif isinstance(inside, list) and isinstance(step, int) and step < len(inside):
-                spot = inside[step]
-            else:
-                return spot
-        return spot
-
-    def place(self, path: DataPath, *, key: bool = False) -> Place:
-        """Return the place of the value at `path`, or of its key."""
-        spot = self.spot(path)
-        if spot is None:
-            return self.at(0, 0)
-        if key:
-            quotes = 2 if self.text[spot.key] in "\"'" else 0
-            return self.at(spot.key, spot.key + len(str(path[-1] if path else "")) + quotes)
-        return self.at(spot.start, spot.end)
-
-    def remark(self, path: DataPath) -> Place | None:
-        """Return the place of the comment that cuts the text at `path` short; None for a text that is whole."""
-        spot = self.spot(path)
-        if spot is None or spot.start not in self.cut:
-            return None
-        return self.at(self.cut[spot.start], len(self.text))
-
-    def find(self, path: DataPath, char: str) -> Place:
-        """Return the place of a character in the text at `path`; of the whole text where an escape stands for it."""
-        spot = self.spot(path)
-        at = self.text.find(char, spot.start, spot.end) if spot else -1
-        return self.place(path) if at < 0 else self.at(at, at + 1)
-
-    def written(self, path: DataPath) -> str:
-        """Return the number or constant at `path` as it is written; for an alias, the alias."""
-        spot = self.spot(path)
-        return self.text[spot.start : spot.end].split()[-1] if spot and spot.end > spot.start else ""
-
-    def at(self, start: int, end: int) -> Place:
-        """Return the place of the characters from `start` to `end`, at most to the end of the line."""
-        return place_in(self.file, self.text, self.line_starts, start, end)
-
-
-def place_in(file: str, text: str, line_starts: tuple[int, ...], start: int, end: int) -> Place:
-    """Return the place of an offset range."""
-    line = bisect_right(line_starts, start) - 1
-    begin = line_starts[line]
-    stop = line_starts[line + 1] if line + 1 < len(line_starts) else len(text)
-    source = text[begin:stop].rstrip("\r\n")
-    width = max(1, min(end, begin + len(source)) - start)
-    return Place(file, line + 1, start - begin + 1, width, source)
-
-
-def starts_of_lines(text: str) -> tuple[int, ...]:
-    """Return the offset of each line's first character."""
-    return (0, *(match.end() for match in LINE_BREAK.finditer(text)))
+def remarks_in(text: str) -> dict[int, int]:
+    """Return where white space ends in a `#`: by the offset of its start, that of the `#`."""
+    found = {}
+    at = text.find("#")
+    while at >= 0:
+        start = at
+        while start and text[start - 1] in " \t":
+            start -= 1
+        if start < at:
+            found[start] = at
+        at = text.find("#", at + 1)
+    return found
 
 
 class Anchored(NamedTuple):
@@ -156,10 +90,12 @@ class Builder:
     def __init__(self, file: str, text: str) -> None:
         self.file, self.text = file, text
         self.lines = starts_of_lines(text)
-        self.remarks = {match.start(): match.end() for match in CUT.finditer(text)}
+        self.remarks = remarks_in(text)
         self.cut: dict[int, int] = {}
         self.problems: list[Problem] = []
         self.anchors: dict[str, Anchored | None] = {}
+        self.lost: set[int] = set()
+        """Aliases of nothing, by offset."""
         self.nodes = self.expanded = self.deepest = 0
 
     def problem(self, code: str, start: int, end: int, message: str, hint: str = "") -> None:
@@ -188,26 +124,26 @@ class Builder:
                 data, root = self.node(event, events, 0)
         return data, root
 
-    def node(self, event: Any, events: Any, depth: int) -> tuple[object, Spot]:
-        """Return one node's data and spot."""
+    def node(self, event: Any, events: Any, depth: int, key: int | None = None) -> tuple[object, Spot]:
+        """Return one node's data and spot; `key` is the offset of the key that it belongs to."""
         self.nodes += 1
         kind = type(event)
         if kind is yaml.AliasEvent:
-            return self.alias(event, depth)
-        if event.tag is not None and (kind is not yaml.ScalarEvent or event.tag != "!"):
+            return self.alias(event, depth, key)
+        if event.tag is not None and (kind is not SCALAR or event.tag != "!"):
             self.tag(event)
-        if kind is yaml.ScalarEvent:
-            value, spot = self.scalar(event)
+        if kind is SCALAR:
+            value, spot = self.scalar(event, key)
             if event.anchor:
                 self.anchors[event.anchor] = Anchored(value, spot)
             return value, spot
         self.descend(depth + 1, event)
         build = self.mapping if kind is yaml.MappingStartEvent else self.sequence
         if not event.anchor:
-            return build(event, events, depth + 1)
+            return build(event, events, depth + 1, key)
         first, outside = self.nodes + self.expanded, self.deepest
         self.anchors[event.anchor], self.deepest = None, depth
-        value, spot = build(event, events, depth + 1)
+        value, spot = build(event, events, depth + 1, key)
         size, height = self.nodes + self.expanded - first + 1, self.deepest - depth
         self.anchors[event.anchor], self.deepest = Anchored(value, spot, size, height), max(self.deepest, outside)
         return value, spot
@@ -225,13 +161,17 @@ class Builder:
         """Refuse a tag: the language has plain data only."""
         at = event.start_mark.index
         word = self.text[at:].split(maxsplit=1)[0][:40] if at < len(self.text) else "!"
-        self.problem("E004", at, at + len(word), f"a YAML tag, {word}", "remove the tag; quote the value if it is text")
+        hint = "remove the tag; quote the value if it is text"
+        value = getattr(event, "value", None)
+        if value and word in TAGS:
+            hint = TAGS[word].format(value[:80])
+        self.problem("E004", at, at + len(word), f"a YAML tag, {word}", hint)
 
-    def scalar(self, event: Any) -> tuple[object, Spot]:
+    def scalar(self, event: Any, key: int | None) -> tuple[object, Spot]:
         """Return a scalar as YAML 1.2 reads JSON."""
         start, end, text = event.start_mark.index, event.end_mark.index, event.value
-        spot = Spot(start, end, start)
-        if event.style is None or event.style == "":
+        spot = Spot(start, end, start if key is None else key)
+        if not event.style:
             if end in self.remarks:
                 self.cut[start] = self.remarks[end]
             if text in CONSTANTS:
@@ -240,6 +180,9 @@ class Builder:
                 return self.number(text, match, spot), spot
         elif event.style == '"' and CONTROL.search(text):
             self.control(text, spot)
+        elif not text.strip() and event.style in ("|", ">") and (left := left_out(self.text, start)):
+            self.problem("E002", *left)
+            raise Stop
         return text, spot
 
     def control(self, text: str, spot: Spot) -> None:
@@ -262,9 +205,10 @@ class Builder:
             return 0
         return value
 
-    def alias(self, event: Any, depth: int) -> tuple[object, Spot]:
+    def alias(self, event: Any, depth: int, key: int | None) -> tuple[object, Spot]:
         """Return what the anchor names: shared, and counted as often as it is seen."""
         at, end, name = event.start_mark.index, event.end_mark.index, event.anchor
+        key = at if key is None else key
         known = self.anchors.get(name)
         if known is None:
             if name in self.anchors:
@@ -273,12 +217,13 @@ class Builder:
                 message = f"*{name} repeats a value, but no value above is marked &{name}"
                 hint = f"put &{name} before the value to repeat; a text that starts with * needs quotes"
             self.problem("E005", at, end, message, hint)
-            return None, Spot(at, end, at)
+            self.lost.add(at)
+            return None, Spot(at, end, key)
         self.descend(depth + known.height, event)
         self.expand(known.size, at, end)
         if known.spot.start in self.cut:
             self.cut[at] = self.cut[known.spot.start]
-        return known.value, Spot(at, end, at, known.spot.inside)
+        return known.value, Spot(at, end, key, known.spot.inside)
 
     def expand(self, size: int, at: int, end: int) -> None:
         """Count what an alias or a merge adds."""
@@ -288,7 +233,7 @@ class Builder:
             self.problem("E007", at, end, message, "write fewer aliases of aliases")
             raise Stop
 
-    def sequence(self, start: Any, events: Any, depth: int) -> tuple[object, Spot]:
+    def sequence(self, start: Any, events: Any, depth: int, key: int | None) -> tuple[object, Spot]:
         """Return a list."""
         values: list[object] = []
         inside: list[Spot] = []
@@ -297,43 +242,47 @@ class Builder:
             values.append(value)
             inside.append(spot)
         at = start.start_mark.index
-        return values, Spot(at, event.end_mark.index, at, inside)
+        return values, Spot(at, event.end_mark.index, at if key is None else key, inside)
 
-    def mapping(self, start: Any, events: Any, depth: int) -> tuple[object, Spot]:
+    def mapping(self, start: Any, events: Any, depth: int, key: int | None) -> tuple[object, Spot]:
         """Return a mapping. Keys are text, whatever they look like."""
         values: dict[str, object] = {}
         inside: dict[str, Spot] = {}
         merges: list[tuple[object, Spot]] = []
         while type(event := next(events)) is not MAPPING_END:
-            key, at, end = self.key(event, events, depth)
-            value, spot = self.node(next(events), events, depth)
-            if key == "<<":
+            name, at, end = self.key(event, events, depth)
+            value, spot = self.node(next(events), events, depth, at)
+            if name == "<<":
                 merges.append((value, spot))
-            elif key in values:
-                first = self.line_of(inside[key].key)
+            elif name in values:
+                first = self.line_of(inside[name].key)
                 hint = "keep one of the two; YAML itself would silently take the last"
-                self.problem("E003", at, end, f"`{key[:50]}` for the second time; first in line {first}", hint)
-            elif key is not None:
-                values[key] = value
-                inside[key] = Spot(spot.start, spot.end, at, spot.inside)
+                self.problem("E003", at, end, f"`{name[:50]}` for the second time; first in line {first}", hint)
+            elif name is not None:
+                values[name] = value
+                inside[name] = spot
         for value, spot in merges:
             self.merge(values, inside, value, spot)
         at = start.start_mark.index
-        return values, Spot(at, event.end_mark.index, at, inside)
+        return values, Spot(at, event.end_mark.index, at if key is None else key, inside)
 
     def key(self, event: Any, events: Any, depth: int) -> tuple[str | None, int, int]:
         """Return a mapping key and its offsets; None for what cannot be one."""
         at, end = event.start_mark.index, event.end_mark.index
-        if type(event) is yaml.ScalarEvent:
+        if type(event) is SCALAR:
             if event.tag is not None and event.tag != "!":
                 self.tag(event)
-            if CONTROL.search(event.value):
+            if event.style == '"' and CONTROL.search(event.value):
                 self.control(event.value, Spot(at, end, at))
             if event.anchor:
                 self.anchors[event.anchor] = Anchored(event.value, Spot(at, end, at))
-            return event.value, at, end
+            return sys.intern(event.value), at, end
         self.node(event, events, depth)
-        self.problem("E011", at, end, "a key must be plain text", "quote a key that starts with [ or {")
+        if use := BRACES.match(self.text, at - 1):
+            hint = "a variable is `${name}`; a text that starts with { needs quotes"
+            self.problem("E011", *use.span(), f"`{use[0][:40]}` is no variable, and to YAML two blocks", hint)
+        else:
+            self.problem("E011", at, end, "a key must be plain text", "quote a key that starts with [ or {")
         return None, at, end
 
     def merge(self, values: dict[str, object], inside: dict[str, Spot], source: object, spot: Spot) -> None:
@@ -341,6 +290,8 @@ class Builder:
         if isinstance(source, list) and isinstance(spot.inside, list):
             for one, one_spot in zip(source, spot.inside, strict=True):
                 self.merge(values, inside, one, one_spot)
+            return
+        if spot.start in self.lost:
             return
         if not isinstance(source, dict) or not isinstance(spot.inside, dict):
             hint = "name one by its alias: `<<: *base`"
@@ -363,17 +314,27 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
         reason = error.strerror or str(error)
         raise WanbatchError(f"cannot read {path}: {reason}", exit_code=Exit.USAGE, hint=hint) from None
     if len(raw) > max_bytes:
-        problem = Problem(Place(str(path), 1, 1), "E001", f"larger than {max_bytes:,} bytes", "split it")
-        raise ManifestInvalid(str(path), (problem,))
+        raise too_large(str(path), max_bytes)
+    return text_of(str(path), raw)
+
+
+def too_large(file: str, max_bytes: int) -> ManifestInvalid:
+    """Return the error for more than `max_bytes`."""
+    hint = "split it into several manifests, or allow more: --max-manifest-bytes"
+    return ManifestInvalid(file, (Problem(Place(file, 1, 1), "E001", f"larger than {max_bytes:,} bytes", hint),))
+
+
+def text_of(file: str, raw: bytes) -> str:
+    """Return the text in a file's bytes. Raises ManifestInvalid for bytes that are not text."""
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
     try:
         return raw.decode(encoding).removeprefix(BOM)
     except UnicodeDecodeError as error:
         text = raw.decode(encoding, "replace").removeprefix(BOM)
         at = len(raw[: error.start].decode(encoding, "replace").removeprefix(BOM))
-        place = place_in(str(path), text, starts_of_lines(text), at, at + 1)
+        place = place_in(file, text, starts_of_lines(text), at, at + 1)
         message = f"byte 0x{raw[error.start]:02x} is not {encoding.upper()}"
-        raise ManifestInvalid(str(path), (Problem(place, "E001", message, "save the file as UTF-8"),)) from None
+        raise ManifestInvalid(file, (Problem(place, "E001", message, "save the file as UTF-8"),)) from None
 
 
 def parse(file: str, text: str) -> Document:
@@ -393,5 +354,7 @@ def parse(file: str, text: str) -> Document:
         pass
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         offset, message, hint = yaml_problem(error, text)
-        builder.problem("E002", offset, offset + 1, message, hint)
+        line = builder.line_of(offset)
+        if not any(one.code == "E011" and one.where.line == line for one in builder.problems):
+            builder.problem("E002", offset, offset + 1, message, hint)
     return Document(file, text, data, root, tuple(builder.problems), builder.cut, builder.lines)

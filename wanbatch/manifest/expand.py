@@ -1,14 +1,15 @@
-"""From checked manifest data to scenes, takes and requests: defaults under scenes, seeds where none is given.
+"""From checked manifest data to scenes, takes and requests: layers of fields, variables, seeds where none is given.
 
 Takes data whose shape the schema has accepted; pure, and knows no places.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wanbatch.manifest.model import JobKey, Request, RunSettings, Scene, Shot, Take, Wanted
 from wanbatch.manifest.prompt import one_line, render
+from wanbatch.manifest.variables import filled
 from wanbatch.money.amount import Cap, amount
 
 BUILT_IN: dict[str, object] = {
@@ -17,6 +18,7 @@ BUILT_IN: dict[str, object] = {
     "prompt_extend": False,
     "watermark": False,
     "language": "en",
+    "takes": 1,
 }
 """What a scene has when neither it nor the manifest's defaults say. `resolution` is missing on purpose:
 it decides the price, so it must be said. A test keeps these equal to the schema's defaults."""
@@ -38,21 +40,60 @@ def shots_duration(shots: list[Mapping[str, Any]]) -> float:
     return float(sum(shot["seconds"] for shot in shots))
 
 
-def scene(data: Mapping[str, Any], defaults: Mapping[str, Any]) -> Scene:
-    """Return a scene with the manifest's `defaults` under it, key by key.
+def overlaid(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one layer of scene fields on another, key by key; a style's prefix and suffix each by itself."""
+    merged = {**under, **over}
+    if "style" in over and "style" in under:
+        merged["style"] = {**under["style"], **over["style"]}
+    if "model" in over:
+        merged.pop("models", None)
+    return merged
 
-    The shots' sum wins over a duration from the defaults; whether a scene's own duration agrees with its
-    shots is for the check to say.
+
+def scene(
+    data: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    over: Mapping[str, Any] | None = None,
+    value_of: Callable[[str], str] | None = None,
+) -> Scene:
+    """Return a scene as written in `data`, with `defaults` under it and `over`, a profile or a matrix' values, on it.
+
+    `value_of` gives the variables' values. The shots' sum wins over a duration from elsewhere; whether a scene's own
+    duration agrees with its shots is for the check to say.
     """
-    merged = {**BUILT_IN, **defaults, **data}
-    models = merged.pop("models", None)
-    if models and "model" not in data:
-        merged["model"] = one_of(models, data["id"])
+    merged = overlaid(overlaid(BUILT_IN, defaults), data)
+    if over:
+        merged = overlaid(merged, over)
+    if value_of is not None:
+        merged = filled_in(merged, value_of)
+    if models := merged.pop("models", None):
+        merged["model"] = one_of(models, merged["id"])
     shots = tuple(Shot(s["prompt"], float(s["seconds"]), s.get("framing")) for s in merged.pop("shots", ()))
     if shots:
         merged["duration"] = int(sum(shot.seconds for shot in shots))
+    if style := merged.pop("style", None):
+        merged |= style
+    merged.pop("matrix", None)
     merged["tags"] = tuple(merged.get("tags", ()))
     return Scene(shots=shots, **merged)
+
+
+TEXTS = ("title", "intro", "prompt", "negative_prompt", "audio_url")
+"""The fields of a scene whose variables are filled in; those of its shots and of its style come to them."""
+SHOT_TEXTS = ("framing", "prompt")
+
+
+def filled_in(merged: Mapping[str, Any], value_of: Callable[[str], str]) -> dict[str, Any]:
+    """Return a scene's fields with the variables of its texts filled in."""
+    found = {**merged, **{name: filled(merged[name], value_of) for name in TEXTS if name in merged}}
+    if "style" in merged:
+        found["style"] = {name: filled(text, value_of) for name, text in merged["style"].items()}
+    if "shots" in merged:
+        found["shots"] = [
+            {**shot, **{name: filled(shot[name], value_of) for name in SHOT_TEXTS if name in shot}}
+            for shot in merged["shots"]
+        ]
+    return found
 
 
 def one_of(models: list[str], scene_id: str) -> str:
@@ -73,9 +114,14 @@ def derived_seed(scene_id: str, take: int, again: int = 0) -> int:
     return int.from_bytes(digest[:4], "big") % SEED_RANGE
 
 
+def seed_of(scene: Scene, take: int) -> int:
+    """Return a take's seed: the scene's own and the numbers after it, or the derived one."""
+    return derived_seed(scene.id, take) if scene.seed is None else (scene.seed + take - 1) % SEED_RANGE
+
+
 def takes(scene: Scene) -> tuple[Take, ...]:
-    """Return the scene's takes. One for now; further takes come with their own derived seeds."""
-    return (Take(scene, 1, scene.seed if scene.seed is not None else derived_seed(scene.id, 1)),)
+    """Return the scene's takes, each with its own seed: more of them change none that were there before."""
+    return tuple(Take(scene, number, seed_of(scene, number)) for number in range(1, scene.takes + 1))
 
 
 def request(take: Take) -> Request:

@@ -5,14 +5,18 @@ Knows nothing of YAML, of the journal or of the network. Everything here is froz
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wanbatch.errors import Problem
 from wanbatch.money.amount import Cap
 
 PARAMETERS = ("resolution", "ratio", "prompt_extend", "watermark", "duration", "seed")
 """The request's parameters in the order of the documented example (Wan 2.7 create task, 2026-08-15)."""
+CANONICAL = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+"""Made once: `json.dumps` makes one for every request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,13 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One video to make, with the manifest's defaults already under it.
+    """One video to make, with the manifest's defaults already under it and its variables filled in.
 
     Exactly one of `prompt` and `shots` is given. `duration` is in whole seconds.
     """
 
     id: str
+    """Of a scene that a matrix made, with what makes it different: `skyline[city=Paris,ratio=16:9]`."""
     model: str
     resolution: str
     ratio: str
@@ -47,6 +52,16 @@ class Scene:
     seed: int | None = None
     title: str | None = None
     tags: tuple[str, ...] = ()
+    prefix: str | None = None
+    suffix: str | None = None
+    takes: int = 1
+    axes: tuple[tuple[str, str], ...] = ()
+    """What a matrix varies, by the axis' name: the axis, and what its value is called."""
+
+    @property
+    def base(self) -> str:
+        """The id as it is written in the manifest."""
+        return self.id.partition("[")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +103,7 @@ class Request:
 
     def canonical(self) -> bytes:
         """Return the bytes that are sent and that the digest is taken of: sorted keys, UTF-8, no spaces."""
-        return json.dumps(
-            self.body(), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        ).encode()
+        return CANONICAL.encode(self.body()).encode()
 
     def digest(self) -> str:
         """Return the sha256 of the canonical body, as 64 hexadecimal digits."""
@@ -142,8 +155,22 @@ class JobKey:
 
     @property
     def stem(self) -> str:
-        """The output's file name without its ending: `alley`, `alley.t2`."""
-        return self.scene if self.take == 1 else f"{self.scene}.t{self.take}"
+        """The output's file name without its ending: `alley`, `alley.t2`, `skyline.paris.16x9`."""
+        stem = stem_of(self.scene) if "[" in self.scene else self.scene
+        return stem if self.take == 1 else f"{stem}.t{self.take}"
+
+
+def stem_of(scene: str) -> str:
+    """Return the first take's file name without its ending: `skyline[city=Paris,ratio=16:9]` → `skyline.paris.16x9`."""
+    base, _, axes = scene.partition("[")
+    values = [axis.partition("=")[2] for axis in axes.removesuffix("]").split(",")] if axes else []
+    return ".".join([base, *map(in_a_name, values)])
+
+
+def in_a_name(value: str) -> str:
+    """Return a matrix value as a part of a file's name: small letters, digits and what stands well between them."""
+    crossed = re.sub(r"(?<=[0-9]):(?=[0-9])", "x", value.lower())
+    return re.sub(r"[^\w.+]+", "-", crossed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +199,14 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Picks:
+    """What people chose among takes, by scene: the take that is the one, and how many takes were asked for."""
+
+    picks: Mapping[str, int] = field(default_factory=dict)
+    takes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A checked manifest: every scene is within the limits and every request within its schema."""
 
@@ -179,6 +214,13 @@ class Manifest:
     run: RunSettings
     scenes: tuple[Scene, ...]
     wanted: tuple[Wanted, ...] = field(repr=False)
+    profile: str | None = None
+    picks: Picks = field(default_factory=Picks)
+    warnings: tuple[Problem, ...] = ()
+    sources: tuple[str, ...] = ()
+    """The paths of all files that were read, the manifest's first."""
+    fingerprint: str = ""
+    """sha256, in hexadecimal, of all that the manifest was made from: files, command line, environment."""
 
 
 def as_written(value: object) -> str:

@@ -15,7 +15,10 @@ def one_line(text: str) -> str:
 
     All other characters stay as they are: a block scalar's breaks are the notation's, not the prompt's.
     """
-    lines = (line.strip() for line in text.strip().split("\n"))
+    text = text.strip()
+    if "\n" not in text:
+        return text
+    lines = (line.strip() for line in text.split("\n"))
     return " ".join(line for line in lines if line)
 
 
@@ -51,8 +54,11 @@ def shot_texts(shots: tuple[Shot, ...], language: str) -> Iterator[str]:
 
 
 def render(scene: Scene) -> str:
-    """Return the scene's prompt: the plain one, or intro and shots joined by single spaces."""
+    """Return the scene's prompt: the plain one, or intro and shots, with its style around; single spaces between."""
     if scene.prompt is not None:
-        return one_line(scene.prompt)
-    parts = [one_line(scene.intro)] if scene.intro else []
-    return " ".join([*parts, *shot_texts(scene.shots, scene.language)])
+        parts = [one_line(scene.prompt)]
+    else:
+        parts = [one_line(scene.intro)] if scene.intro else []
+        parts += shot_texts(scene.shots, scene.language)
+    before, after = (one_line(text) for text in (scene.prefix or "", scene.suffix or ""))
+    return " ".join(filter(None, (before, *parts, after)))

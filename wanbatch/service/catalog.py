@@ -80,6 +80,7 @@ def families() -> Mapping[str, Mapping[str, Any]]:
     return table
 
 
+@cache
 def family(model: str) -> str | None:
     """Return the family of a model id; None for a model that the catalogue does not know."""
     return next((name for name, table in families().items() if model in table["models"]), None)

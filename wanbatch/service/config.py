@@ -7,12 +7,12 @@ people write the key itself where its variable's name belongs.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from wanbatch.errors import Exit, ManifestInvalid, Problem, WanbatchError
+from wanbatch.manifest.fit import fits
 from wanbatch.money.amount import amount
 from wanbatch.service import catalog
 from wanbatch.service.account import host_url, is_loopback, masked, usable
@@ -160,7 +160,7 @@ class Reading:
             try:
                 url = host_url(region, workspace, "write `workspace: ws-…`")
             except WanbatchError as error:
-                self.problem("E303", (*at, "region"), error.message, error.hint)
+                self.problem("E602", (*at, "region"), error.message, error.hint)
                 url = ""
         file = raw.get("key_file")
         limits, rates = raw.get("limits", {}), catalog.rates()
@@ -177,18 +177,18 @@ class Reading:
         )
         if found.key_env is None and found.key_file is None and not found.is_loopback:
             hint = "`key_env: NAME` names the variable that holds it, `key_file: PATH` the file"
-            self.problem("E304", at, f"account {name} has no key", hint)
+            self.problem("E603", at, f"account {name} has no key", hint)
         return found
 
     def region_at(self, at: tuple[str, str], url: str, region: str | None) -> str:
         """Return the region of an account with a base URL of its own."""
         if not usable(url):
             hint = "it is https://HOST/api/v1; http only on this machine, since the key goes with every request"
-            self.problem("E302", (*at, "base_url"), "this base URL cannot be used", hint)
+            self.problem("E601", (*at, "base_url"), "this base URL cannot be used", hint)
             return catalog.DEFAULT_REGION
         own = catalog.region_of_host(urlsplit(url).hostname or "")
         if region and own not in (None, region):
-            self.problem("E303", (*at, "region"), f"the region is {region}, but the host is in {own}", "leave one out")
+            self.problem("E602", (*at, "region"), f"the region is {region}, but the host is in {own}", "leave one out")
         return region or own or catalog.DEFAULT_REGION
 
     def prices(self, data: Mapping[str, Any]) -> tuple[catalog.PriceRow, ...]:
@@ -213,7 +213,7 @@ class Reading:
             if written is not None and not amount(written)[0]:
                 raise ValueError(f"{written!r} would let nothing be made")
         except ValueError as error:
-            self.problem("E305", ("budget", "per_day"), str(error), "write an amount and its currency: 100 CNY")
+            self.problem("E604", ("budget", "per_day"), str(error), "write an amount and its currency: 100 CNY")
         return written
 
     def beside(self, written: str) -> Path:
@@ -221,28 +221,23 @@ class Reading:
         return self.path.parent / in_home(Path(written), self.env)
 
 
-@cache
-def validator() -> Any:
-    """Return the validator of the configuration."""
-    from wanbatch.manifest.shape import StrictValidator
-
-    return StrictValidator(catalog.config_schema())
-
-
 def faults(data: object) -> Iterator[Any]:
     """Yield every mismatch with the schema, in the words of the manifest's."""
+    if fits("config", data):
+        return
     from wanbatch.manifest.shape import BLOCK, Fault, shown, translate
+    from wanbatch.manifest.strict import validator
 
     if not isinstance(data, dict):
         message = f"the configuration is {shown(data)}, but must be {BLOCK}"
         yield Fault((), False, "E101", message, "the first line is `wanbatch_config: 1`")
         return
-    for error in validator().iter_errors(data):
+    for error in validator("config").iter_errors(data):
         path = tuple(error.absolute_path)
         if "propertyNames" in error.absolute_schema_path:
             yield Fault((*path, error.instance), True, "E105", "this name is not allowed for an account", NAME_HINT)
         elif error.validator == "not":
-            yield Fault((*path, "key_file"), True, "E304", "`key_env` and `key_file` exclude each other", "keep one")
+            yield Fault((*path, "key_file"), True, "E603", "`key_env` and `key_file` exclude each other", "keep one")
         elif error.validator == "additionalProperties":
             yield from unknown(path, error.instance, list(error.schema["properties"]))
         elif error.validator == "required":

@@ -1,4 +1,10 @@
-"""Problems of a manifest as text: place, what is wrong, the line itself, a caret, what to write. Decides nothing."""
+"""Problems of a manifest as text: place, what is wrong, the line itself, a caret, what to write. Decides nothing.
+
+Also as JSON, and as what a workflow of GitHub shows beside the line.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
 
 from wanbatch.errors import Problem
 from wanbatch.views.text import cut, printable, width
@@ -8,6 +14,76 @@ WIDEST = 110
 NARROWEST = 40
 BEFORE = 25
 """How many columns stay in front of the marked text when the line is too long."""
+
+
+SUBJECT = re.compile(r"scene (?:[^\s:,]|[:,](?! ))+(?:, shot [0-9]+)?: ")
+"""The scene and the shot that a message begins with; an id of a matrix may hold `:` and `,`."""
+ALIKE = 2
+"""So many problems with the same words are shown in full; of more, the first one and where the others are."""
+PLACES = 8
+"""So many places are named of them."""
+MOST = 100
+"""So many texts are read by nobody: more are only counted."""
+
+
+def report(problems: Sequence[Problem], columns: int = WIDEST) -> list[str]:
+    """Return problems as texts, in their order; those that only differ in their scene as one text."""
+    alike: dict[tuple[str, ...], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.code, SUBJECT.sub("", problem.message, count=1), problem.hint), []).append(problem)
+    said = []
+    for same in alike.values():
+        if len(same) <= ALIKE:
+            said += [(problem.order, show(problem, columns)) for problem in same]
+        else:
+            said.append((same[0].order, f"{show(same[0], columns)}\n{others(same)}"))
+    texts = [text for _, text in sorted(said)]
+    if len(texts) > MOST:
+        left = f"… and {len(texts) - MOST:,} more; wanbatch validate --output-format json lists them all"
+        texts = [*texts[:MOST], left]
+    return texts
+
+
+def others(same: Sequence[Problem]) -> str:
+    """Say where the problems like the first one are."""
+    file = same[0].where.file
+    places = [str(one.where).removeprefix(f"{file}:") for one in same[1 : PLACES + 1]]
+    more = ", …" if len(same) > PLACES + 1 else ""
+    return f"  the same in {len(same) - 1:,} more places: {printable(', '.join(places))}{more}"
+
+
+def severity(problem: Problem) -> str:
+    """Return `warning` for what is said of a valid manifest, else `error`."""
+    return "warning" if problem.code.startswith("W") else "error"
+
+
+def as_json(problem: Problem) -> dict[str, object]:
+    """Return a problem as JSON data. Columns count characters from 1; `end_column` is the one after the last."""
+    where = problem.where
+    return {
+        "file": where.file,
+        "line": where.line,
+        "column": where.column,
+        "end_column": where.column + where.width,
+        "code": problem.code,
+        "severity": severity(problem),
+        "message": problem.message,
+        "help": problem.hint or None,
+    }
+
+
+def annotations(problems: Iterable[Problem]) -> list[str]:
+    """Return problems as commands of a GitHub workflow, each shown beside its line."""
+    from wanbatch.views.github import command
+
+    return [
+        command(
+            severity(problem), f"{problem.message}\n{f'help: {problem.hint}' if problem.hint else ''}".rstrip(),
+            file=problem.where.file, line=problem.where.line, endLine=problem.where.line, col=problem.where.column,
+            endColumn=problem.where.column + problem.where.width, title=problem.code,
+        )
+        for problem in problems
+    ]  # fmt: skip
 
 
 def show(problem: Problem, columns: int = WIDEST) -> str:
