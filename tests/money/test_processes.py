@@ -52,7 +52,6 @@ def test_processes_side_by_side_never_exceed_the_cap_nor_the_slots(tmp_path):
         looks += 1
     verdicts = Counter(" ".join(map(ended, working)).split())
     assert looks > 3
-    assert verdicts["Full"] > 0
     with Ledger.open(path, NOW) as ledger:
         assert ledger.total("day", "CNY", NOW) == CAP, "the cap is used up, not only held"
         assert len(ledger.spent()) == verdicts["Reserved"]
