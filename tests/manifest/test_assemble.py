@@ -403,6 +403,9 @@ def test_every_text_that_becomes_a_part_of_a_prompt_is_looked_at_where_it_stands
 def test_a_setting_that_a_remark_cuts_short_is_refused(film):
     path = film("vars: {v: x}\nscenes: [{id: a, prompt: '${v}'}]\n")
     assert problems(path, None, "vars.v=Handheld #3, grainy") == [("--set:1:17", "E201")]
+    with pytest.raises(ManifestInvalid) as caught:
+        read(path, None, "vars.v=Handheld #3, grainy")
+    assert "inside the shell's quotes" in caught.value.problems[0].hint
     assert read(path, None, "vars.v='Handheld #3, grainy'").wanted[0].request.prompt == "Handheld #3, grainy"
 
 

@@ -11,6 +11,7 @@ from wanbatch.manifest.document import CONTROL
 from wanbatch.manifest.expand import SHOT_TEXTS, TEXTS
 from wanbatch.manifest.notes import Notes
 from wanbatch.manifest.places import DataPath
+from wanbatch.manifest.settings import FILE as SETTING
 from wanbatch.manifest.shape import nearest, shown
 from wanbatch.manifest.variables import A_KEY, ENVIRONMENT, MARK, SECRET, Use, filled, uses
 
@@ -83,6 +84,8 @@ def look_at(notes: Notes, at: At, value: str) -> None:
     if (document.cut or document.moved) and (remark := document.remark(at.path)):
         message = f"{name} ends before ` #`: YAML takes the rest of the line for a comment"
         hint = "put the whole text in quotes; or, if this is a comment, on a line of its own"
+        if remark.file == SETTING:  # the shell has taken the first quotes away
+            hint = "quote the text for YAML inside the shell's quotes: --set 'vars.look=\"night #3\"'"
         notes.add_at(remark, "E201", at, message, hint)
     if value and not value.strip() and "style" not in at.path:
         notes.add("E107", at, f"{name} is empty", "write something, or remove the line")
